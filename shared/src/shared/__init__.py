@@ -1,0 +1,1 @@
+"""What every Saldo service stands on."""

@@ -1,0 +1,228 @@
+"""JSON APIs described by their pydantic models.
+
+One decorator says what an address reads, answers and demands; from the same words come the
+checks at run time and the OpenAPI 3.1 document, so the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from shared import openapi
+from shared.complaints import complaint, zero_bytes
+from shared.crypto import token_hash
+from shared.errors import (
+    BadRequest,
+    Forbidden,
+    Invalid,
+    Text,
+    TooLarge,
+    Unauthorized,
+    UnsupportedMedia,
+    invalid,
+)
+from shared.room import Room
+from shared.settings import ApiToken
+
+Handler = Callable[..., Awaitable[web.StreamResponse]]
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+
+TOKEN: Final = web.RequestKey("saldo_token", ApiToken)
+ERRORS_MAX: Final = 20
+_KEY = re.compile(r"[0-9A-Za-z+._:-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one address, as it is checked and documented."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answers: Mapping[int, type[BaseModel]]
+    scope: str | None
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    keyed: bool = False
+
+
+class Api:
+    """A table of operations below one prefix."""
+
+    def __init__(self, title: str, prefix: str) -> None:
+        self.title = title
+        self.prefix = prefix
+        self.operations: list[Operation] = []
+
+    def get(
+        self,
+        path: str,
+        *,
+        answers: Mapping[int, type[BaseModel]],
+        scope: str | None,
+        summary: str,
+        query: type[BaseModel] | None = None,
+    ) -> Callable[[Handler], Handler]:
+        """Describe a reading operation; the handler gets the request, then the query if any."""
+
+        def register(handler: Handler) -> Handler:
+            self.operations.append(
+                Operation("GET", path, handler, summary, answers, scope, query=query)
+            )
+            return handler
+
+        return register
+
+    def post(
+        self,
+        path: str,
+        *,
+        answers: Mapping[int, type[BaseModel]],
+        scope: str | None,
+        summary: str,
+        body: type[BaseModel] | None = None,
+        keyed: bool = False,
+    ) -> Callable[[Handler], Handler]:
+        """Describe a writing operation; `keyed` ones take an Idempotency-Key."""
+
+        def register(handler: Handler) -> Handler:
+            self.operations.append(
+                Operation("POST", path, handler, summary, answers, scope, body=body, keyed=keyed)
+            )
+            return handler
+
+        return register
+
+    def application(
+        self, tokens: Mapping[str, ApiToken], *, body_bytes_max: int = 65_536
+    ) -> web.Application:
+        """Return the application to mount at the prefix, with its document and its page."""
+        app = web.Application()
+        room = Room()
+        for operation in self.operations:
+            checked = room.bounded(_checked(operation, tokens, body_bytes_max))
+            app.router.add_route(operation.method, operation.path, checked)
+        document = orjson.dumps(openapi.document(self.title, self.prefix, self.operations))
+        page = openapi.page(orjson.loads(document))
+
+        async def send_document(_request: web.Request) -> web.Response:
+            return web.Response(body=document, content_type="application/json")
+
+        async def send_page(_request: web.Request) -> web.Response:
+            return web.Response(text=page, content_type="text/html", headers=openapi.PAGE_HEADERS)
+
+        app.router.add_get("/openapi.json", send_document)
+        app.router.add_get("/docs", send_page)
+        return app
+
+
+def answer(model: BaseModel, status: int = 200) -> web.Response:
+    """Return a model as JSON."""
+    body = model.model_dump_json().encode()
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+def idempotency_key(request: web.BaseRequest) -> str | None:
+    """Return the caller's Idempotency-Key; raises Invalid for one we could not store."""
+    keys = request.headers.getall("Idempotency-Key", [])
+    if not keys:
+        return None
+    if len(keys) == 1 and _KEY.fullmatch(keys[0]):
+        return keys[0]
+    raise invalid(
+        "Idempotency-Key",
+        "give one key of 1 to 64 letters, digits and + . _ : -",
+        "дайте один ключ: от 1 до 64 латинских букв, цифр и знаков + . _ : -",
+    )
+
+
+def _checked(
+    operation: Operation, tokens: Mapping[str, ApiToken], body_bytes_max: int
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if operation.scope is not None:
+            request[TOKEN] = _authorized(request, tokens, operation.scope)
+        given: list[BaseModel] = []
+        if operation.query is not None:
+            given.append(validated(operation.query, _query(request)))
+        if operation.body is not None:
+            given.append(validated(operation.body, await _read_json(request, body_bytes_max)))
+        return await operation.handler(request, *given)
+
+    return handle
+
+
+def _authorized(request: web.Request, tokens: Mapping[str, ApiToken], scope: str) -> ApiToken:
+    said = request.headers.getall("Authorization", [])
+    kind, _, given = said[0].partition(" ") if len(said) == 1 else ("", "", "")
+    hashed = token_hash(given.strip())
+    found = [token for known, token in tokens.items() if hmac.compare_digest(known, hashed)]
+    if kind.lower() != "bearer" or not found:
+        raise Unauthorized(
+            Text(
+                "Send a known token as Authorization: Bearer <token>",
+                "Передайте известный токен: Authorization: Bearer <токен>",
+            )
+        )
+    if not found[0].may(scope):
+        raise Forbidden(Text(f"The token lacks the scope {scope}", f"У токена нет права {scope}"))
+    return found[0]
+
+
+async def _read_json(request: web.Request, body_bytes_max: int) -> Any:
+    if request.content_type != "application/json":
+        raise UnsupportedMedia(
+            Text("Send Content-Type: application/json", "Нужен Content-Type: application/json")
+        )
+    raw = await read_body(request, body_bytes_max)
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(
+            Text(f"The body is not JSON: {error.msg}", f"Тело запроса не JSON: {error.msg}")
+        ) from error
+
+
+async def read_body(request: web.Request, bytes_max: int) -> bytes:
+    """Read a body of limited size; raises TooLarge as soon as it is exceeded."""
+    too_large = TooLarge(
+        Text(
+            f"At most {bytes_max} bytes are read here", f"Здесь читается не более {bytes_max} байт"
+        )
+    )
+    if (request.content_length or 0) > bytes_max:
+        raise too_large
+    raw = await request.read()
+    if len(raw) > bytes_max:
+        raise too_large
+    return raw
+
+
+def validated(model: type[AnyModel], value: Any) -> AnyModel:
+    """Read a value as the model; raises Invalid that names each wrong field, at most 20."""
+    if zeros := list(islice(zero_bytes(value), ERRORS_MAX)):
+        raise Invalid(*zeros)
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)[:ERRORS_MAX]
+        raise Invalid(*map(complaint, found)) from error
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    """Return the query; raises Invalid for a name that is given twice."""
+    given = dict(request.query)
+    for name in given:
+        if len(request.query.getall(name)) > 1:
+            raise invalid(name, "given more than once", "дано больше одного раза")
+    return given

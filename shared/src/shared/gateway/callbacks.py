@@ -1,0 +1,244 @@
+"""Callbacks as they came: stored once, answered after the commit, asked about afterwards.
+
+A callback is a nudge. Its row says which payment to ask the provider about, and keeps the body for
+a person. Nothing in it is believed, so a forged one costs one question: a callback about a payment
+we know goes first, all others share a slow lane and a daily allowance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+
+from shared.db import Instant, Tx, is_postgres, metadata
+from shared.gateway.provider import Nudge, Status
+
+KEPT: Final = timedelta(days=30)
+PRUNE_MAX: Final = 10_000
+
+schema = metadata()
+callback = Table(
+    "callback",
+    schema,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("event", Text, nullable=False),
+    Column("shop", Text, nullable=False),
+    Column("provider_payment_id", Text, nullable=False),
+    Column("payment_id", Uuid),
+    Column("claims", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("known", Boolean, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("due_at", Instant),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_token", Uuid),
+    Column("leased_until", Instant),
+    Column("outcome", Text),
+    UniqueConstraint("provider_payment_id", "event", "shop", name="uq_callback_fact"),
+)
+_open = callback.c.due_at.is_not(None)
+Index(
+    "ix_callback_due",
+    callback.c.known,
+    callback.c.due_at,
+    postgresql_where=_open,
+    sqlite_where=_open,
+)
+_foreign = callback.c.known.is_(False)
+Index(
+    "ix_callback_foreign", callback.c.received_at, postgresql_where=_foreign, sqlite_where=_foreign
+)
+
+Key = tuple[str, str, str]
+"""What makes two callbacks the same: the provider's id, the event, the shop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A callback that was read, with its body."""
+
+    nudge: Nudge
+    body: bytes
+    at: datetime
+
+    @property
+    def key(self) -> Key:
+        """The same for every delivery of one callback."""
+        return self.nudge.provider_payment_id, self.nudge.event, self.nudge.shop
+
+
+class Stored(NamedTuple):
+    """How many callbacks were new, and how many of these were about payments we do not know."""
+
+    new: int
+    foreign: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A callback somebody works on until the lease runs out."""
+
+    id: int
+    token: UUID
+    shop: str
+    provider_payment_id: str
+    claims: Status
+    known: bool
+    attempt: int
+
+
+async def store(tx: Tx, batch: Sequence[Received], room: bool) -> Stored:
+    """Insert those that are not stored yet; return how many that were.
+
+    Without `room` a callback about a payment we do not know is left out. The batch holds each key
+    once and is sorted by it, else two writers could wait for each other. On PostgreSQL this is one
+    statement that commits by itself.
+    """
+    if is_postgres(tx):
+        # Straight through the driver: the layers above it cost three times the statement.
+        driver: Any = (await tx.get_raw_connection()).driver_connection
+        return Stored(*await driver.fetchrow(_STORE_MANY, *_columns(batch), room))
+    known: list[bool] = []
+    for received in batch:
+        known += (await tx.execute(_STORE_ONE, {**_row(received), "room": room})).scalars()
+    return Stored(len(known), known.count(False))
+
+
+async def stored_before(tx: Tx, keys: Sequence[Key]) -> set[Key]:
+    """Return which of these callbacks are there already."""
+    fact = (callback.c.provider_payment_id, callback.c.event, callback.c.shop)
+    found = await tx.execute(select(*fact).where(tuple_(*fact).in_(list(keys))))
+    return {(row.provider_payment_id, row.event, row.shop) for row in found}
+
+
+async def foreign_since(tx: Tx, since: datetime) -> int:
+    """Count the stored callbacks about payments we did not know."""
+    where = (_foreign, callback.c.received_at >= since)
+    return int((await tx.execute(select(func.count()).where(*where))).scalar_one())
+
+
+async def claim(
+    tx: Tx, at: datetime, limit: int, lease: timedelta, *, known: bool
+) -> list[Claimed]:
+    """Lease due callbacks of one lane, oldest first."""
+    due = (
+        select(callback.c.id)
+        .where(callback.c.due_at <= at, callback.c.known.is_(known))
+        .where(or_(callback.c.leased_until.is_(None), callback.c.leased_until <= at))
+        .order_by(callback.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    token, c = uuid4(), callback.c
+    taken = await tx.execute(
+        update(callback)
+        .where(callback.c.id.in_(due.scalar_subquery()))
+        .values(lease_token=token, leased_until=at + lease, attempts=callback.c.attempts + 1)
+        .returning(c.id, c.shop, c.provider_payment_id, c.claims, c.known, c.attempts)
+    )
+    return [
+        Claimed(row.id, token, row.shop, row.provider_payment_id, Status(row.claims), *row[4:])
+        for row in taken
+    ]
+
+
+async def finish(tx: Tx, claimed: Claimed, outcome: str) -> None:
+    """Say what a callback has led to; nobody works on it again."""
+    await _release(tx, claimed, {"outcome": outcome, "due_at": None})
+
+
+async def postpone(tx: Tx, claimed: Claimed, due_at: datetime) -> None:
+    """Look at a callback again later."""
+    await _release(tx, claimed, {"due_at": due_at})
+
+
+async def prune(tx: Tx, at: datetime) -> int:
+    """Delete finished callbacks of more than 30 days ago, at most 10 000; return how many."""
+    done = (callback.c.due_at.is_(None), callback.c.received_at < at - KEPT)
+    old = select(callback.c.id).where(*done).limit(PRUNE_MAX)
+    return (await tx.execute(delete(callback).where(callback.c.id.in_(old)))).rowcount
+
+
+async def _release(tx: Tx, claimed: Claimed, changes: dict[str, Any]) -> None:
+    mine = (callback.c.id == claimed.id, callback.c.lease_token == claimed.token)
+    values = {"lease_token": None, "leased_until": None, **changes}
+    await tx.execute(update(callback).where(*mine).values(values))
+
+
+_NAMES: Final = (
+    "event",
+    "shop",
+    "provider_payment_id",
+    "payment_id",
+    "claims",
+    "body",
+    "received_at",
+)
+
+
+def _statement(source: str, room: str) -> str:
+    # A payment that has its provider's id is known by that alone: else whoever has seen one of our
+    # ids could send any number of invented ones through the fast lane.
+    columns = ", ".join(_NAMES)
+    return (
+        f"INSERT INTO callback ({columns}, due_at, attempts, known) "  # noqa: S608 - our own names
+        f"SELECT {columns}, received_at, 0, known FROM (SELECT {columns}, "
+        "(EXISTS (SELECT 1 FROM payment p WHERE p.shop = t.shop"
+        " AND p.provider_payment_id = t.provider_payment_id)"
+        " OR EXISTS (SELECT 1 FROM payment p WHERE p.id = t.payment_id"
+        f" AND p.provider_payment_id IS NULL)) AS known FROM {source} AS t) AS judged "
+        f"WHERE known OR {room} ON CONFLICT DO NOTHING RETURNING known"
+    )
+
+
+_KINDS: Final = ("text", "text", "text", "uuid", "text", "bytea", "timestamptz")
+_ARRAYS: Final = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_KINDS, 1))
+_MANY: Final = f"(SELECT * FROM unnest({_ARRAYS}) AS u ({', '.join(_NAMES)}))"  # noqa: S608
+_ONE: Final = f"(SELECT {', '.join(f':{name} AS {name}' for name in _NAMES)})"
+_COUNTED: Final = "SELECT count(*), count(*) FILTER (WHERE NOT known) FROM stored"
+_STORE_MANY: Final = f"WITH stored AS ({_statement(_MANY, '$8::boolean')}) {_COUNTED}"
+_STORE_ONE: Final = text(_statement(_ONE, ":room")).bindparams(
+    bindparam("payment_id", type_=Uuid), bindparam("received_at", type_=Instant)
+)
+
+
+def _row(received: Received) -> dict[str, Any]:
+    nudge = received.nudge
+    return {
+        "event": nudge.event,
+        "shop": nudge.shop,
+        "provider_payment_id": nudge.provider_payment_id,
+        "payment_id": nudge.payment_id,
+        "claims": str(nudge.claims),
+        "body": received.body,
+        "received_at": received.at,
+    }
+
+
+def _columns(batch: Sequence[Received]) -> list[list[Any]]:
+    rows = [_row(received) for received in batch]
+    return [[row[name] for row in rows] for name in _NAMES]

@@ -1,0 +1,126 @@
+"""Making a payment at the provider: once, however often anybody asks and whatever gets lost.
+
+The row, the key and the request's exact bytes are committed before the first byte leaves. An
+unclear outcome is repeated with the same key and bytes. Providers forget keys after a day, so a
+request that is still unclear after `list_after` is looked for in the provider's list and never
+sent again. Source: YooKassa, "Interaction format", idempotence for 24 hours.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from shared import log as logs
+from shared.db import transaction
+from shared.gateway import leases, payments, settle
+from shared.gateway.gateway import PAYMENTS, Gateway, pause
+from shared.gateway.leases import Lease
+from shared.gateway.provider import (
+    Failure,
+    ProviderPayment,
+    Refused,
+    Status,
+    Throttled,
+)
+from shared.gateway.settling import absorb, announce, conclude
+from shared.metrics import alarm
+
+PAGES_MAX: Final = 200
+CLOCKS_DIFFER: Final = timedelta(minutes=10)
+UNMADE: Final = "unmade"
+
+_log = structlog.get_logger(__name__)
+
+
+async def send(gateway: Gateway, lease: Lease) -> None:
+    """Send a request, the first time or again, and write down what came of it."""
+    payment = lease.payment
+    with logs.bind_correlation(payment.correlation_id):
+        provider = gateway.providers[payment.shop]
+        outcome = await provider.create(lease.key, lease.request)
+        at = gateway.clock()
+        if isinstance(outcome, ProviderPayment):
+            await _made(gateway, lease, outcome, at)
+        elif isinstance(outcome, Refused):
+            await _refused(gateway, lease, outcome, at)
+        else:
+            await _unclear(gateway, lease, outcome, at)
+
+
+async def look(gateway: Gateway, lease: Lease) -> None:
+    """Look for a payment in the provider's list, because its request may not be sent again."""
+    payment = lease.payment
+    with logs.bind_correlation(payment.correlation_id):
+        found = await _search(gateway, lease)
+        at = gateway.clock()
+        if isinstance(found, ProviderPayment):
+            await _made(gateway, lease, found, at)
+        elif found is None:
+            await _fail(gateway, lease, UNMADE, at)
+        else:
+            await _unclear(gateway, lease, found, at)
+
+
+async def _made(gateway: Gateway, lease: Lease, truth: ProviderPayment, at: datetime) -> None:
+    async with transaction(gateway.db) as tx:
+        decision = await absorb(tx, gateway, lease.payment.shop, truth, at, lease.payment.id)
+        await leases.release(tx, lease, None)
+    announce(decision)
+
+
+async def _refused(gateway: Gateway, lease: Lease, refused: Refused, at: datetime) -> None:
+    _log.warning("payment.refused", code=refused.code, detail=refused.detail[:200])
+    if refused.ours:
+        alarm("provider_refuses_us", provider=lease.payment.shop, code=refused.code)
+    if lease.attempt == 1:
+        await _fail(gateway, lease, refused.code, at)
+        return
+    # An earlier sending may have been taken, so this refusal proves nothing: ask the list.
+    when = at + gateway.timing.doubt
+    async with transaction(gateway.db) as tx:
+        await leases.release(tx, lease, when, list_at=when)
+
+
+async def _unclear(gateway: Gateway, lease: Lease, outcome: Failure, at: datetime) -> None:
+    asked = None if isinstance(outcome, Refused) else outcome.retry_after
+    after = pause(gateway.timing.retry, lease.attempt, asked)
+    why = "throttled" if isinstance(outcome, Throttled) else getattr(outcome, "reason", "refused")
+    _log.warning("payment.unclear", attempt=lease.attempt, reason=why)
+    async with transaction(gateway.db) as tx:
+        await leases.release(tx, lease, at + after)
+    gateway.wake(PAYMENTS, after)
+
+
+async def _fail(gateway: Gateway, lease: Lease, reason: str, at: datetime) -> None:
+    async with transaction(gateway.db) as tx:
+        known = await payments.lock(tx, lease.payment.id)
+        if known is None or not await leases.holds(tx, lease):
+            return
+        if known.status is not Status.CREATING:
+            await leases.release(tx, lease, None)
+            return
+        decision = settle.canceled(known, reason, at)
+        await conclude(tx, gateway, known, decision, at)
+        await leases.release(tx, lease, None)
+    announce(decision)
+
+
+async def _search(gateway: Gateway, lease: Lease) -> ProviderPayment | Failure | None:
+    """Walk the list over the time in which the request was sent; None where it is not there."""
+    since = (lease.first_sent_at or lease.payment.created_at) - CLOCKS_DIFFER
+    provider, until, cursor = gateway.providers[lease.payment.shop], gateway.clock(), None
+    for _ in range(PAGES_MAX):
+        page = await provider.listed(since, until + CLOCKS_DIFFER, cursor)
+        if isinstance(page, Failure):
+            return page
+        for truth in page.payments:
+            if truth.payment_id == lease.payment.id:
+                return truth
+        cursor = page.next_cursor
+        if cursor is None:
+            return None
+    alarm("provider_list_too_long", provider=lease.payment.shop, pages=PAGES_MAX)
+    return Throttled(timedelta(hours=1))

@@ -1,0 +1,122 @@
+"""What becomes of stored callbacks: the provider is asked, its answer is settled.
+
+Two lanes. Callbacks about payments we know are worked on at once, many at a time. All others, real
+ones after a restored backup and forged ones alike, get one question a second.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from shared.db import transaction
+from shared.gateway import callbacks
+from shared.gateway.callbacks import Claimed
+from shared.gateway.gateway import CALLBACKS, Gateway, pause
+from shared.gateway.provider import Missing, ProviderPayment, Refused, Status, Unclear
+from shared.gateway.settle import Decision
+from shared.gateway.settling import absorb, announce
+from shared.metrics import CALLBACKS as COUNTED
+from shared.metrics import alarm
+
+FOREIGN_EVERY_SECONDS: Final = 1.0
+ATTEMPTS_MAX: Final = 500
+"""With pauses of ten minutes more than three days; the payment itself is polled all the same."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def step(gateway: Gateway) -> bool:
+    """Take as many callbacks about known payments as there are free hands."""
+    limit = await gateway.callbacks.room()
+    taken = await _claim(gateway, limit, known=True)
+    for claimed in taken:
+        gateway.callbacks.spawn(work(gateway, claimed))
+    return len(taken) == limit
+
+
+async def foreign_step(gateway: Gateway) -> bool:
+    """Take one callback about an unknown payment; the next one waits a second."""
+    for claimed in await _claim(gateway, 1, known=False):
+        await work(gateway, claimed)
+    return False
+
+
+async def work(gateway: Gateway, claimed: Claimed) -> None:
+    """Ask the provider what a callback is about, and settle that."""
+    provider = gateway.providers.get(claimed.shop)
+    if provider is None or claimed.attempt > ATTEMPTS_MAX:
+        outcome = "given_up" if provider else "shop_not_configured"
+        alarm(f"callback_{outcome}", provider=claimed.shop, id=claimed.provider_payment_id)
+        await _finish(gateway, claimed, outcome)
+        return
+    found = await provider.fetch(claimed.provider_payment_id)
+    at = gateway.clock()
+    if isinstance(found, ProviderPayment):
+        await _settle(gateway, claimed, found, at)
+    elif isinstance(found, Missing):
+        await _forged(gateway, claimed, at)
+    else:
+        if isinstance(found, Refused) and found.ours:
+            alarm("provider_refuses_us", provider=claimed.shop, code=found.code)
+        why = found.reason if isinstance(found, Unclear) else type(found).__name__.lower()
+        _log.warning("callback.not_fetched", reason=why, attempt=claimed.attempt)
+        asked = None if isinstance(found, Refused) else found.retry_after
+        after = pause(gateway.timing.retry, claimed.attempt, asked)
+        await _postpone(gateway, claimed, at, after)
+
+
+async def _settle(gateway: Gateway, claimed: Claimed, truth: ProviderPayment, at: datetime) -> None:
+    # A copy of the provider's data may lag behind its own callback: ask again, soon.
+    behind = truth.status is Status.PENDING and claimed.claims.rank > Status.PENDING.rank
+    after = _patience(gateway, claimed) if behind else None
+    async with transaction(gateway.db) as tx:
+        decision = await absorb(tx, gateway, claimed.shop, truth, at)
+        if after is None:
+            await callbacks.finish(tx, claimed, _outcome(decision, behind=behind))
+        else:
+            await callbacks.postpone(tx, claimed, at + after)
+    announce(decision)
+    if after is not None:
+        gateway.wake(CALLBACKS, after)
+
+
+async def _forged(gateway: Gateway, claimed: Claimed, at: datetime) -> None:
+    after = _patience(gateway, claimed) if claimed.known else None
+    if after is not None:
+        await _postpone(gateway, claimed, at, after)
+        return
+    COUNTED.labels(gateway.service, "forged").inc()
+    _log.warning("callback.forged", provider_payment_id=claimed.provider_payment_id)
+    await _finish(gateway, claimed, "forged")
+
+
+def _patience(gateway: Gateway, claimed: Claimed) -> timedelta | None:
+    """How long to wait before asking again; None where that was done often enough."""
+    pauses = (*gateway.timing.stale, *gateway.timing.poll)
+    return None if claimed.attempt > len(pauses) else pause(pauses, claimed.attempt)
+
+
+def _outcome(decision: Decision | None, *, behind: bool) -> str:
+    if behind:
+        return "stale"
+    return "nothing" if decision is None else str(decision.payment.status)
+
+
+async def _claim(gateway: Gateway, limit: int, *, known: bool) -> list[Claimed]:
+    lease = gateway.timing.fetch_lease
+    async with transaction(gateway.db) as tx:
+        return await callbacks.claim(tx, gateway.clock(), limit, lease, known=known)
+
+
+async def _finish(gateway: Gateway, claimed: Claimed, outcome: str) -> None:
+    async with transaction(gateway.db) as tx:
+        await callbacks.finish(tx, claimed, outcome)
+
+
+async def _postpone(gateway: Gateway, claimed: Claimed, at: datetime, after: timedelta) -> None:
+    async with transaction(gateway.db) as tx:
+        await callbacks.postpone(tx, claimed, at + after)
+    gateway.wake(CALLBACKS, after)

@@ -1,0 +1,159 @@
+"""Wishes for a payment: each is written down once, however often anybody asks.
+
+A caller's Idempotency-Key and an order's id both stand for one payment for ever. Whoever repeats
+them gets that payment again; whoever changes what they stand for is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+
+from shared.db import Tx, reading, transaction
+from shared.errors import Conflict, Text
+from shared.events import Allocation
+from shared.gateway import creation, payments
+from shared.gateway.gateway import PAYMENTS, Gateway
+from shared.gateway.leases import Lease
+from shared.gateway.provider import Order, Status
+from shared.gateway.settle import Payment
+
+_OTHER_BODY: Final = Text(
+    "This Idempotency-Key stands for another request: use a new key",
+    "Этот Idempotency-Key уже занят другим запросом: возьмите новый ключ",
+)
+_OTHER_ORDER: Final = Text(
+    "This order was already begun with another contract or amount",
+    "Этот заказ уже начат с другим договором или суммой",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants to be paid, checked."""
+
+    allocations: tuple[Allocation, ...]
+    amount_kopecks: int
+    return_url: str
+    correlation_id: str
+    contact: dict[str, str] | None = None
+    order_id: str | None = None
+    caller: str | None = None
+    caller_key: str | None = None
+
+    def digest(self) -> bytes:
+        """Return 16 bytes that differ where two requests under one key differ."""
+        parts = [[part.contract, part.amount_kopecks] for part in self.allocations]
+        said = [parts, self.amount_kopecks, self.return_url, self.contact]
+        body = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+        return hashlib.blake2b(body, digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The payment of a wish, and the status its asker is answered."""
+
+    payment: Payment
+    status: Status
+
+
+async def repeated(gateway: Gateway, wish: Wish) -> Begun | None:
+    """Return the payment that this key or order already stands for; raises Conflict as `begin`."""
+    async with reading(gateway.db) as tx:
+        return await _before(tx, wish)
+
+
+async def begin(gateway: Gateway, wish: Wish, wait: timedelta) -> Begun:
+    """Return the payment of this wish, made at the provider if it is a new one.
+
+    Waits for the provider at most so long; a slower one goes on making it. A repeated key or order
+    gets its first payment. Raises Conflict where the key or order stood for another wish.
+    """
+    async with transaction(gateway.db) as tx:
+        before = await _before(tx, wish)
+        if before is not None:
+            return before
+        new = _payment(gateway, wish)
+        # Without a free hand the row is written all the same, and the loop sends it.
+        hand = gateway.creations.free > 0
+        lease = await _write(tx, gateway, wish, new, hand)
+        if lease is None:
+            # Somebody else was faster with the same key or order, and has committed by now.
+            before = await _before(tx, wish)
+            if before is None:
+                raise RuntimeError("a payment can be neither written nor found")
+            return before
+    if not hand:
+        gateway.db.signal(PAYMENTS).set()
+        return Begun(new, Status.CREATING)
+    task = gateway.creations.spawn(creation.send(gateway, lease))
+    await asyncio.wait({task}, timeout=wait.total_seconds())
+    async with reading(gateway.db) as tx:
+        payment = await payments.find(tx, lease.payment.id) or lease.payment
+    return Begun(payment, payment.status)
+
+
+async def _before(tx: Tx, wish: Wish) -> Begun | None:
+    if wish.caller is not None and wish.caller_key is not None:
+        asked = await payments.find_asked(tx, wish.caller, wish.caller_key)
+        if asked is not None:
+            payment, digest, status = asked
+            if digest != wish.digest():
+                raise Conflict(_OTHER_BODY)
+            return Begun(payment, status)
+    if wish.order_id is not None:
+        ordered = await payments.find_order(tx, wish.order_id)
+        if ordered is not None:
+            same = (ordered.allocations, ordered.amount_kopecks)
+            if same != (wish.allocations, wish.amount_kopecks):
+                raise Conflict(_OTHER_ORDER)
+            return Begun(ordered, ordered.status)
+    return None
+
+
+def _payment(gateway: Gateway, wish: Wish) -> Payment:
+    return Payment(
+        id=uuid4(),
+        shop=gateway.maker.shop,
+        status=Status.CREATING,
+        amount_kopecks=wish.amount_kopecks,
+        allocations=wish.allocations,
+        correlation_id=wish.correlation_id,
+        created_at=gateway.clock(),
+        order_id=wish.order_id,
+    )
+
+
+async def _write(tx: Tx, gateway: Gateway, wish: Wish, new: Payment, hand: bool) -> Lease | None:
+    order = Order(new.id, new.allocations, new.amount_kopecks, wish.return_url)
+    key, request = uuid4().hex, gateway.maker.request(order)
+    at, timing = new.created_at, gateway.timing
+    lease = Lease(new, uuid4(), 1, key, request, at, at + timing.list_after)
+    extra: dict[str, Any] = {
+        "return_url": wish.return_url,
+        "contact": _sealed(gateway, wish.contact),
+        "caller": wish.caller if wish.caller_key is not None else None,
+        "caller_key": wish.caller_key,
+        "caller_digest": wish.digest(),
+        "key": key,
+        "request": request,
+        "first_sent_at": at,
+        "list_at": lease.list_at,
+        "due_at": at,
+    }
+    if hand:
+        until = at + timing.create_lease
+        extra |= {"attempts": 1, "lease_token": lease.token, "leased_until": until}
+    return lease if await payments.insert(tx, new, extra) else None
+
+
+def _sealed(gateway: Gateway, contact: dict[str, str] | None) -> str | None:
+    if not contact:
+        return None
+    return gateway.vault.encrypt(orjson.dumps(contact).decode())

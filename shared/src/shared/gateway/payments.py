@@ -1,0 +1,181 @@
+"""The payments of a gateway: one row each, written before the provider hears of it.
+
+What a provider says of a payment is merged under the row's lock by `settle`, in any order and any
+number of times. Who may send or ask at a time is the matter of `leases`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    and_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from shared.db import Instant, Tx, is_postgres, metadata
+from shared.events import Allocation
+from shared.gateway.provider import Status
+from shared.gateway.settle import Payment
+
+schema = metadata()
+payment = Table(
+    "payment",
+    schema,
+    Column("id", Uuid, primary_key=True),
+    Column("shop", Text, nullable=False),
+    Column("provider_payment_id", Text),
+    Column("status", Text, nullable=False),
+    Column("said", Text, nullable=False, server_default=""),
+    Column("amount_kopecks", BigInteger, nullable=False),
+    Column("allocations", Text, nullable=False),
+    Column("received_kopecks", BigInteger),
+    Column("method", Text, nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("suspense", Text),
+    Column("held", Text),
+    Column("confirmation_url", Text),
+    Column("return_url", Text),
+    Column("contact", Text),
+    Column("order_id", Text, unique=True),
+    Column("correlation_id", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("paid_at", Instant),
+    # Who asked, under which key of theirs and for what; the status they were answered first.
+    Column("caller", Text),
+    Column("caller_key", Text),
+    Column("caller_digest", LargeBinary),
+    Column("answered", Text),
+    # What was sent to the provider, byte for byte, and under which key.
+    Column("key", Text),
+    Column("request", LargeBinary),
+    Column("first_sent_at", Instant),
+    Column("list_at", Instant),
+    Column("due_at", Instant),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_token", Uuid),
+    Column("leased_until", Instant),
+    # A success is said again until the ledger has acknowledged it.
+    Column("say_at", Instant),
+    Column("says", Integer, nullable=False, server_default="0"),
+    Column("said_first_at", Instant),
+    Column("acknowledged_at", Instant),
+    UniqueConstraint("shop", "provider_payment_id", name="uq_payment_provider"),
+    UniqueConstraint("caller", "caller_key", name="uq_payment_caller"),
+)
+_due = payment.c.due_at.is_not(None)
+_unheard = payment.c.say_at.is_not(None)
+Index("ix_payment_due", payment.c.due_at, postgresql_where=_due, sqlite_where=_due)
+Index("ix_payment_say", payment.c.say_at, postgresql_where=_unheard, sqlite_where=_unheard)
+
+_FACTS: Final = (
+    "provider_payment_id",
+    "said",
+    "confirmation_url",
+    "received_kopecks",
+    "method",
+    "paid_at",
+    "reason",
+    "suspense",
+    "held",
+)
+_KNOWN: Final = (
+    "id",
+    "shop",
+    "amount_kopecks",
+    "correlation_id",
+    "created_at",
+    "order_id",
+    *_FACTS,
+)
+
+
+async def insert(tx: Tx, new: Payment, extra: Mapping[str, Any]) -> bool:
+    """Write a new row; False where its id, order, caller's key or provider's id is taken."""
+    make = postgres_insert if is_postgres(tx) else sqlite_insert
+    row = {**_row(new), "id": new.id, "status": str(new.status), **extra}
+    statement = make(payment).values(**row).on_conflict_do_nothing().returning(payment.c.id)
+    return (await tx.execute(statement)).first() is not None
+
+
+async def find(tx: Tx, payment_id: UUID) -> Payment | None:
+    """Return a payment by our id."""
+    return await _one(tx, payment.c.id == payment_id)
+
+
+async def find_order(tx: Tx, order_id: str) -> Payment | None:
+    """Return the one payment of an order."""
+    return await _one(tx, payment.c.order_id == order_id)
+
+
+async def find_asked(tx: Tx, caller: str, key: str) -> tuple[Payment, bytes, Status] | None:
+    """Return what a caller asked under a key: the payment, the digest, what to answer."""
+    mine = and_(payment.c.caller == caller, payment.c.caller_key == key)
+    row = (await tx.execute(select(payment).where(mine))).one_or_none()
+    if row is None:
+        return None
+    return to_payment(row), row.caller_digest, Status(row.answered or row.status)
+
+
+async def lock(tx: Tx, payment_id: UUID) -> Payment | None:
+    """Return a payment by our id; nobody else writes it until the transaction ends."""
+    return await _one(tx, payment.c.id == payment_id, locked=True)
+
+
+async def lock_by_provider(
+    tx: Tx, shop: str, provider_id: str, ours: UUID | None
+) -> Payment | None:
+    """Return and lock the row the provider's payment belongs to.
+
+    That is the row bound to its id, or else the row of our id that is bound to none yet. A second
+    payment that carries our id is money of its own and has no row.
+    """
+    bound = and_(payment.c.shop == shop, payment.c.provider_payment_id == provider_id)
+    found = await _one(tx, bound, locked=True)
+    if found is not None or ours is None:
+        return found
+    free = and_(payment.c.id == ours, payment.c.provider_payment_id.is_(None))
+    return await _one(tx, and_(free, payment.c.shop == shop), locked=True)
+
+
+async def write(tx: Tx, known: Payment, extra: Mapping[str, Any]) -> None:
+    """Write what is known of a locked payment."""
+    row = {name: getattr(known, name) for name in _FACTS} | {"status": str(known.status)}
+    await tx.execute(update(payment).where(payment.c.id == known.id).values(**row, **extra))
+
+
+async def _one(tx: Tx, where: Any, *, locked: bool = False) -> Payment | None:
+    statement = select(payment).where(where)
+    row = (await tx.execute(statement.with_for_update() if locked else statement)).one_or_none()
+    return None if row is None else to_payment(row)
+
+
+def _row(known: Payment) -> dict[str, Any]:
+    parts = [[part.contract, part.amount_kopecks] for part in known.allocations]
+    row = {name: getattr(known, name) for name in _KNOWN}
+    return row | {"allocations": orjson.dumps(parts).decode()}
+
+
+def to_payment(row: Row[Any]) -> Payment:
+    parts: Sequence[tuple[str, int]] = orjson.loads(row.allocations)
+    return Payment(
+        status=Status(row.status),
+        allocations=tuple(Allocation(contract=c, amount_kopecks=k) for c, k in parts),
+        **{name: getattr(row, name) for name in _KNOWN},
+    )

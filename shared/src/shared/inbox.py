@@ -1,0 +1,236 @@
+"""Every event takes effect once: its inbox row and its effect are one transaction.
+
+A row is a repeat only when its `done_at`, set together with the effect, is filled; so a dead
+letter can be replayed. On RabbitMQ the row appears with the effect. The memory bus has no memory
+of its own, so there the row is the message: it carries the bytes, attempts and the next due time.
+
+An event whose predecessor is missing (a refund before its payment) waits here under the
+predecessor's reference and is applied in the predecessor's transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, select, update
+
+from shared import conflict
+from shared.clock import Clock
+from shared.db import Database, Tx, insert_new, is_outage, is_repeatable, transaction
+from shared.errors import Poison
+from shared.events import Event, decode, encode
+from shared.inbox_table import RELEASED, inbox, schema
+from shared.metrics import CONSUMED
+
+__all__ = ["RELEASED", "inbox", "schema"]
+
+KEEP_DONE: Final = timedelta(days=30)
+PRUNE_MAX: Final = 10_000
+REPEATS_MAX: Final = 5
+
+_log = structlog.get_logger(__name__)
+
+Waiting = Mapping[UUID, str]
+"""Events that cannot be applied yet → the reference of what they wait for."""
+
+Handle = Callable[[Tx, Sequence[Event]], Awaitable[Waiting | None]]
+"""Applies events inside the transaction; returns those of them that must wait for another."""
+
+Repeated = Callable[[Tx, Sequence[Event]], Awaitable[None]]
+"""Hears of events that came again although they are done, for instance to acknowledge again."""
+
+
+class Outcome(Enum):
+    """What became of one delivered event."""
+
+    DONE = "done"
+    REPEAT = "repeat"
+    WAITING = "waiting"
+    FAILED = "failed"
+    POISON = "poison"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one event, with the failure where there was one."""
+
+    outcome: Outcome
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A queue, the database its effects go to, and what is done with its events."""
+
+    queue: str
+    db: Database
+    handle: Handle
+    repeated: Repeated | None = None
+    batch_max: int = 50
+
+
+class Outage(Exception):
+    """Our own database does not work; nothing was decided about any event."""
+
+
+async def apply(consumer: Consumer, events: Sequence[Event], clock: Clock) -> list[Result]:
+    """Give a batch its effect in one transaction, or one by one where that fails on data.
+
+    Returns one result per event, in order. Raises Outage when the database is at fault; then no
+    event was settled and none has used up an attempt.
+    """
+    try:
+        results = await _apply_repeatedly(consumer, events, clock)
+    except Outage:
+        raise
+    except Exception as error:
+        if len(events) == 1:
+            results = [_failure(events[0], error)]
+        else:
+            _log.warning("inbox.batch_split", queue=consumer.queue, error=repr(error))
+            return [(await apply(consumer, [event], clock))[0] for event in events]
+    for result in results:
+        CONSUMED.labels(consumer.queue, result.outcome.value).inc()
+    return results
+
+
+async def waiting_for(tx: Tx, references: Sequence[str], at: datetime) -> list[Event]:
+    """Take the events that wait for any of the references; they count as done with this commit."""
+    if not references:
+        return []
+    mine = inbox.c.waits_for.in_(list(references)) & inbox.c.done_at.is_(None)
+    found = await tx.execute(select(inbox.c.body).where(mine).with_for_update())
+    bodies = [body for body in found.scalars() if body is not None]
+    if bodies:
+        await tx.execute(update(inbox).where(mine).values(done_at=at, **RELEASED))
+    return [decode(body) for body in bodies]
+
+
+async def prune(db: Database, at: datetime) -> int:
+    """Delete rows done more than 30 days ago, at most 10 000; return how many."""
+    old = select(inbox.c.event_id).where(inbox.c.done_at < at - KEEP_DONE).limit(PRUNE_MAX)
+    async with transaction(db) as tx:
+        return (await tx.execute(delete(inbox).where(inbox.c.event_id.in_(old)))).rowcount
+
+
+async def _apply_repeatedly(
+    consumer: Consumer, events: Sequence[Event], clock: Clock
+) -> list[Result]:
+    for attempt in range(1, REPEATS_MAX + 1):
+        try:
+            async with transaction(consumer.db) as tx:
+                return await _apply_once(tx, consumer, events, clock())
+        except Exception as error:
+            if is_outage(error):
+                raise Outage(str(error)) from error
+            if not is_repeatable(error) or attempt == REPEATS_MAX:
+                raise
+            await asyncio.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311 - spreads retries
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+async def _apply_once(
+    tx: Tx, consumer: Consumer, events: Sequence[Event], at: datetime
+) -> list[Result]:
+    digests = [event.digest() for event in events]
+    known = await _claim(tx, consumer.queue, events, digests, at)
+    outcomes = _judged(events, digests, known)
+    by_outcome = {
+        outcome: [e for e, own in zip(events, outcomes, strict=True) if own is outcome]
+        for outcome in (Outcome.DONE, Outcome.REPEAT, Outcome.POISON)
+    }
+    fresh, conflicts = by_outcome[Outcome.DONE], by_outcome[Outcome.POISON]
+    await _finish(tx, [event.id for event in fresh if event.id in known], at)
+    waits = (await consumer.handle(tx, fresh) if fresh else None) or {}
+    given = {event.id: event for event in fresh}
+    for event_id, reference in waits.items():
+        await _park(tx, given[event_id], reference, at)
+    if conflicts:
+        await conflict.keep(tx, "inbox", conflicts, at)
+    done = {e.id: e for e in by_outcome[Outcome.REPEAT] if known.get(e.id, _NEW).done}
+    if done and consumer.repeated is not None:
+        await consumer.repeated(tx, list(done.values()))
+    return [_result(event, own, waits) for event, own in zip(events, outcomes, strict=True)]
+
+
+class _Row(NamedTuple):
+    """What is known of an event that the inbox had heard of before."""
+
+    digest: bytes
+    done: bool
+
+
+_NEW: Final = _Row(b"", done=False)
+
+
+async def _claim(
+    tx: Tx, queue: str, events: Sequence[Event], digests: Sequence[bytes], at: datetime
+) -> dict[UUID, _Row]:
+    """Write the new events as done with this commit; lock and return the rows of the others."""
+    rows: dict[UUID, dict[str, Any]] = {}
+    for event, digest in zip(events, digests, strict=True):
+        row = {"event_id": event.id, "queue": queue, "digest": digest, "done_at": at}
+        rows.setdefault(event.id, row)
+    new = set(await insert_new(tx, inbox, list(rows.values()), "event_id"))
+    seen = [event_id for event_id in rows if event_id not in new]
+    if not seen:
+        return {}
+    columns = select(inbox.c.event_id, inbox.c.digest, inbox.c.done_at)
+    known = await tx.execute(columns.where(inbox.c.event_id.in_(seen)).with_for_update())
+    return {row.event_id: _Row(row.digest, row.done_at is not None) for row in known}
+
+
+def _judged(
+    events: Sequence[Event], digests: Sequence[bytes], known: Mapping[UUID, _Row]
+) -> list[Outcome]:
+    """Say of each event whether it is new, a repeat, or in conflict with what came first."""
+    first = {event_id: row.digest for event_id, row in known.items()}
+    met = {event_id for event_id, row in known.items() if row.done}
+    outcomes: list[Outcome] = []
+    for event, digest in zip(events, digests, strict=True):
+        if first.setdefault(event.id, digest) != digest:
+            outcomes.append(Outcome.POISON)
+        else:
+            outcomes.append(Outcome.REPEAT if event.id in met else Outcome.DONE)
+            met.add(event.id)
+    return outcomes
+
+
+async def _finish(tx: Tx, event_ids: Sequence[UUID], at: datetime) -> None:
+    if event_ids:
+        mine = inbox.c.event_id.in_(list(event_ids))
+        await tx.execute(update(inbox).where(mine).values(done_at=at, **RELEASED))
+
+
+async def _park(tx: Tx, event: Event, reference: str, at: datetime) -> None:
+    mine = inbox.c.event_id == event.id
+    row = {"done_at": None, "waits_for": reference, "body": encode(event), "stored_at": at}
+    await tx.execute(update(inbox).where(mine).values(**row))
+
+
+def _result(event: Event, outcome: Outcome, waits: Waiting) -> Result:
+    if outcome is Outcome.POISON:
+        return Result(outcome, Poison("the same id came with other data"))
+    waiting = outcome is Outcome.DONE and event.id in waits
+    return Result(Outcome.WAITING if waiting else outcome)
+
+
+def _failure(event: Event, error: Exception) -> Result:
+    outcome = Outcome.POISON if isinstance(error, Poison) else Outcome.FAILED
+    _log.warning(
+        "inbox.failed",
+        event_id=str(event.id),
+        event_type=event.type,
+        correlation_id=event.correlation_id,
+        error=repr(error),
+        exc_info=outcome is Outcome.FAILED,
+    )
+    return Result(outcome, error)

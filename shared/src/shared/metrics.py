@@ -1,0 +1,67 @@
+"""What the operator's Prometheus sees. Each metric is made once and carries a label ``service``."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY: Final = CollectorRegistry()
+"""One registry per process; the embedded process shows all services on one page."""
+
+_log = structlog.get_logger("alarm")
+
+REQUESTS = Histogram(
+    "saldo_http_request_seconds",
+    "HTTP requests by route template",
+    ["service", "method", "route", "status"],
+    buckets=(0.005, 0.02, 0.06, 0.2, 0.5, 1, 3, 10, 40),
+    registry=REGISTRY,
+)
+ALARMS = Counter(
+    "saldo_alarms_total", "Events that need a person, by kind", ["kind"], registry=REGISTRY
+)
+CALLBACKS = Counter(
+    "saldo_callbacks_total",
+    "Provider callbacks by outcome: accepted, refused, malformed, full",
+    ["service", "outcome"],
+    registry=REGISTRY,
+)
+PROVIDER_CALLS = Histogram(
+    "saldo_provider_call_seconds",
+    "Calls to payment providers by outcome: answer, missing, refused, throttled, unclear",
+    ["shop", "method", "outcome"],
+    buckets=(0.02, 0.05, 0.1, 0.3, 1, 3, 10, 40),
+    registry=REGISTRY,
+)
+OUTBOX_WAITING = Gauge(
+    "saldo_outbox_waiting", "Events not yet confirmed by the bus", ["service"], registry=REGISTRY
+)
+CONSUMED = Counter(
+    "saldo_events_consumed_total",
+    "Events by outcome: done, repeat, waiting, retried, dead",
+    ["queue", "outcome"],
+    registry=REGISTRY,
+)
+DEAD_LETTERS = Gauge(
+    "saldo_dead_letters", "Events in the dead queue's store, not yet replayed", registry=REGISTRY
+)
+MESSAGES = Counter(
+    "saldo_messages_total",
+    "Messages to subscribers by outcome: sent, retried, failed, dropped, skipped",
+    ["channel", "outcome"],
+    registry=REGISTRY,
+)
+LOOP_FAILURES = Counter(
+    "saldo_loop_failures_total",
+    "Steps of background loops that failed",
+    ["service", "loop"],
+    registry=REGISTRY,
+)
+
+
+def alarm(kind: str, **what: Any) -> None:
+    """Count and log something that a person must look at; `kind` is a fixed word."""
+    ALARMS.labels(kind).inc()
+    _log.error("alarm." + kind, **what)

@@ -1,0 +1,136 @@
+"""The OpenAPI 3.1 document of an API and a plain page that shows it, both made from the models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic.json_schema import models_json_schema
+
+if TYPE_CHECKING:
+    from shared.api import Operation
+
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+_REF: Final = "#/components/schemas/{model}"
+_PROBLEM: Final = {
+    "type": "object",
+    "description": "RFC 9457",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "correlation_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def document(title: str, prefix: str, operations: Sequence[Operation]) -> dict[str, Any]:
+    """Return the OpenAPI document of all operations."""
+    schemas, definitions = _schemas(operations)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        described = _describe(operation, schemas, definitions)
+        path = prefix + re.sub(r":[^{}]*(?:{[^{}]*}[^{}]*)*}", "}", operation.path)
+        paths.setdefault(path, {})[operation.method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": "1"},
+        "paths": paths,
+        "components": {
+            "schemas": {**definitions, "Problem": _PROBLEM},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def page(described: Mapping[str, Any]) -> str:
+    """Return the document as a page without script or style."""
+    rows = [
+        f"<h2>{escape(method.upper())} {escape(path)}</h2><p>{escape(item['summary'])}</p>"
+        f"<ul>{''.join(_answers(item))}</ul>"
+        for path, methods in described["paths"].items()
+        for method, item in methods.items()
+    ]
+    title = escape(described["info"]["title"])
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<h1>{title}</h1><p><a href="openapi.json">openapi.json</a></p>{"".join(rows)}</html>'
+    )
+
+
+def _answers(item: Mapping[str, Any]) -> Iterable[str]:
+    for status, answer in item["responses"].items():
+        yield f"<li>{escape(status)}: {escape(answer['description'])}</li>"
+
+
+def _schemas(operations: Sequence[Operation]) -> tuple[Mapping[Any, Any], dict[str, Any]]:
+    inputs = [(m, "validation") for o in operations for m in (o.body, o.query) if m is not None]
+    outputs = [(m, "serialization") for o in operations for m in o.answers.values()]
+    wanted: Any = list(dict.fromkeys([*inputs, *outputs]))
+    schemas, root = models_json_schema(wanted, ref_template=_REF)
+    return schemas, root.get("$defs", {})
+
+
+def _describe(
+    operation: Operation, schemas: Mapping[Any, Any], definitions: Mapping[str, Any]
+) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "summary": operation.summary,
+        "operationId": operation.handler.__name__,
+        "parameters": _parameters(operation, schemas, definitions),
+        "responses": {
+            str(status): {
+                "description": (model.__doc__ or model.__name__).strip().splitlines()[0],
+                "content": {"application/json": {"schema": schemas[model, "serialization"]}},
+            }
+            for status, model in operation.answers.items()
+        },
+    }
+    problem = {"schema": {"$ref": _REF.format(model="Problem")}}
+    described["responses"]["default"] = {
+        "description": "An error that names the field and what to do",
+        "content": {"application/problem+json": problem},
+    }
+    if operation.scope is not None:
+        described["security"] = [{"bearer": []}]
+        described["description"] = f"Scope: {operation.scope}"
+    if operation.body is not None:
+        content = {"application/json": {"schema": schemas[operation.body, "validation"]}}
+        described["requestBody"] = {"required": True, "content": content}
+    return described
+
+
+def _parameters(
+    operation: Operation, schemas: Mapping[Any, Any], definitions: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    found = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)", operation.path)
+    ]
+    if operation.query is not None:
+        name_of_model = schemas[operation.query, "validation"]["$ref"].rpartition("/")[2]
+        schema = definitions[name_of_model]
+        required = schema.get("required", [])
+        found += [
+            {"name": name, "in": "query", "required": name in required, "schema": item}
+            for name, item in schema.get("properties", {}).items()
+        ]
+    if operation.keyed:
+        key = {"type": "string", "maxLength": 64}
+        found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": key})
+    return found

@@ -1,0 +1,245 @@
+"""Events leave with the transaction that made them true, and are published afterwards.
+
+The relay leases rows, commits, publishes and marks: no transaction is open while it talks to the
+broker. Rows are taken by their own state, not by "greater than the last id", because the order of
+ids is not the order of commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from shared import conflict
+from shared.clock import Clock
+from shared.crypto import Signer
+from shared.db import (
+    Database,
+    Instant,
+    Tx,
+    insert_new,
+    metadata,
+    raise_signal,
+    reading,
+    transaction,
+)
+from shared.events import Event, encode, sign
+from shared.metrics import OUTBOX_WAITING, alarm
+from shared.topology import Topology, delay_seconds
+
+SIGNAL: Final = "outbox"
+BATCH_MAX: Final = 200
+LEASE: Final = timedelta(seconds=60)
+KEEP_SENT: Final = timedelta(days=1)
+PRUNE_MAX: Final = 10_000
+_BACKOFF_SECONDS: Final = (1, 2, 5, 15, 60)
+
+_log = structlog.get_logger(__name__)
+
+schema = metadata()
+outbox = Table(
+    "outbox",
+    schema,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("event_id", Uuid, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("signature", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_token", Uuid),
+    Column("leased_until", Instant),
+    Column("sent_at", Instant),
+)
+_unsent = outbox.c.sent_at.is_(None)
+Index("ix_outbox_unsent", outbox.c.due_at, postgresql_where=_unsent, sqlite_where=_unsent)
+
+
+@dataclass(frozen=True)
+class Producer:
+    """Who speaks: the service's name, its signing keys and who is there to listen."""
+
+    name: str
+    topology: Topology
+    signer: Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An event ready to travel: exactly these bytes are signed, published and replayed."""
+
+    event_id: UUID
+    type: str
+    body: bytes
+    signature: str
+    attempt: int = 1
+
+
+class Publisher(Protocol):
+    """The side of the bus that the relay needs."""
+
+    async def publish(self, letters: Sequence[Letter]) -> Sequence[Exception | None]:
+        """Publish each letter; None where the broker has confirmed it, else why it did not."""
+
+
+async def add(tx: Tx, producer: Producer, events: Sequence[Event], at: datetime) -> None:
+    """Say events together with the transaction's other effects.
+
+    An event that is already there is a repeat and is left alone; one with the same id and other
+    data is kept as a conflict. What no deployed service listens to is not written.
+    """
+    wanted = [event for event in events if producer.topology.bound(event.type)]
+    first: dict[UUID, Event] = {}
+    for event in wanted:
+        first.setdefault(event.id, event)
+    rows = [_row(producer, event, at) for event in first.values()]
+    written = set(await insert_new(tx, outbox, rows, "event_id"))
+    if len(written) < len(wanted):
+        await _keep_conflicts(tx, wanted, at)
+    if written:
+        raise_signal(tx, SIGNAL)
+
+
+async def say_again(tx: Tx, event_ids: Sequence[UUID], at: datetime) -> set[UUID]:
+    """Make known events due once more; return those found, the others have been pruned.
+
+    A lease is taken back, so that a relay at work on the row cannot mark this saying as sent.
+    """
+    found = await tx.execute(
+        update(outbox)
+        .where(outbox.c.event_id.in_(list(event_ids)))
+        .values(sent_at=None, due_at=at, attempts=0, lease_token=None, leased_until=None)
+        .returning(outbox.c.event_id)
+    )
+    known = set(found.scalars())
+    if known:
+        raise_signal(tx, SIGNAL)
+    return known
+
+
+async def relay(db: Database, publisher: Publisher, clock: Clock, service: str) -> bool:
+    """Publish one batch of due events; return whether more may be waiting."""
+    token = uuid4()
+    letters = await _lease(db, token, clock())
+    if not letters:
+        return False
+    outcomes = await publisher.publish([letter for _, letter in letters])
+    sent: list[int] = []
+    failed: list[tuple[int, Letter]] = []
+    for (row_id, letter), error in zip(letters, outcomes, strict=True):
+        if error is None:
+            sent.append(row_id)
+        else:
+            failed.append((row_id, letter))
+            _log.warning("outbox.publish_failed", event_id=str(letter.event_id), error=repr(error))
+    await _mark(db, token, sent, failed, clock())
+    if failed:
+        alarm("outbox_refused", service=service, count=len(failed))
+    return len(letters) == BATCH_MAX
+
+
+async def waiting(db: Database, service: str) -> int:
+    """Count the unsent events and show the figure to Prometheus."""
+    async with reading(db) as tx:
+        count = (await tx.execute(select(func.count()).where(_unsent))).scalar_one()
+    OUTBOX_WAITING.labels(service).set(count)
+    return int(count)
+
+
+async def prune(db: Database, at: datetime) -> int:
+    """Delete what was sent more than a day ago, at most 10 000 rows; return how many."""
+    old = select(outbox.c.id).where(outbox.c.sent_at < at - KEEP_SENT).limit(PRUNE_MAX)
+    async with transaction(db) as tx:
+        return (await tx.execute(delete(outbox).where(outbox.c.id.in_(old)))).rowcount
+
+
+def _row(producer: Producer, event: Event, at: datetime) -> dict[str, object]:
+    body = encode(event)
+    return {
+        "event_id": event.id,
+        "type": event.type,
+        "body": body,
+        "signature": sign(producer.signer, body),
+        "digest": event.digest(),
+        "due_at": at,
+    }
+
+
+async def _keep_conflicts(tx: Tx, said: Sequence[Event], at: datetime) -> None:
+    known = await tx.execute(
+        select(outbox.c.event_id, outbox.c.digest).where(
+            outbox.c.event_id.in_([event.id for event in said])
+        )
+    )
+    digests = {row.event_id: row.digest for row in known}
+    conflicting = [e for e in said if digests.get(e.id, e.digest()) != e.digest()]
+    if conflicting:
+        await conflict.keep(tx, "outbox", conflicting, at)
+
+
+async def _lease(db: Database, token: UUID, at: datetime) -> list[tuple[int, Letter]]:
+    due = (
+        select(outbox.c.id)
+        .where(_unsent, outbox.c.due_at <= at)
+        .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= at))
+        .order_by(outbox.c.due_at)
+        .limit(BATCH_MAX)
+        .with_for_update(skip_locked=True)
+    )
+    async with transaction(db) as tx:
+        rows = await tx.execute(
+            update(outbox)
+            .where(outbox.c.id.in_(due.scalar_subquery()))
+            .values(lease_token=token, leased_until=at + LEASE)
+            .returning(
+                outbox.c.id,
+                outbox.c.event_id,
+                outbox.c.type,
+                outbox.c.body,
+                outbox.c.signature,
+                outbox.c.attempts,
+            )
+        )
+        leased = sorted(rows, key=lambda row: row.id)
+    return [(r.id, Letter(r.event_id, r.type, r.body, r.signature, r.attempts + 1)) for r in leased]
+
+
+async def _mark(
+    db: Database,
+    token: UUID,
+    sent: Sequence[int],
+    failed: Sequence[tuple[int, Letter]],
+    at: datetime,
+) -> None:
+    mine = outbox.c.lease_token == token
+    release = {"lease_token": None, "leased_until": None}
+    async with transaction(db) as tx:
+        if sent:
+            done = update(outbox).where(mine, outbox.c.id.in_(list(sent)))
+            await tx.execute(done.values(sent_at=at, **release))
+        for attempt in {letter.attempt for _, letter in failed}:
+            ids = [row_id for row_id, letter in failed if letter.attempt == attempt]
+            again = update(outbox).where(mine, outbox.c.id.in_(ids))
+            pause = timedelta(seconds=delay_seconds(attempt, _BACKOFF_SECONDS))
+            await tx.execute(again.values(attempts=attempt, due_at=at + pause, **release))

@@ -1,0 +1,79 @@
+"""Who listens to what: event type → queues, and which queues exist in this installation.
+
+`SALDO_SERVICES` names the deployed services. Only their queues are declared, and an event that no
+deployed service listens to is not written to an outbox: nobody would ever take it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+DEAD: Final = "dead"
+"""The queue behind all others; core-billing stores what reaches it."""
+
+MONEY: Final = "core-billing.money"
+REST: Final = "core-billing.rest"
+GATEWAY_YOOKASSA: Final = "gateway-yookassa"
+NOTIFIER: Final = "notifier"
+
+SERVICES: Final = ("core-billing", "gateway-yookassa", "notifier")
+
+LISTENERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "payment.succeeded": (MONEY,),
+    "payment.canceled": (MONEY,),
+    "payment.posted": (GATEWAY_YOOKASSA, NOTIFIER),
+    "payment.unmatched": (GATEWAY_YOOKASSA,),
+    "watch.set": (REST,),
+    "watch.cleared": (REST,),
+    "balance.low": (NOTIFIER,),
+    "balance.recovered": (NOTIFIER,),
+    "contract.changed": (GATEWAY_YOOKASSA, NOTIFIER),
+    "subscriber.changed": (NOTIFIER,),
+}
+
+DELAY_SECONDS: Final = (5, 15, 60, 180, 600)
+"""Pauses before failed work is tried again; the last one repeats."""
+
+ATTEMPTS_MAX: Final = 12
+"""Attempts before a message goes to the dead queue: with the pauses above, more than an hour."""
+
+
+def service_of(queue: str) -> str:
+    """Return the service that owns a queue."""
+    return queue.partition(".")[0]
+
+
+def delay_seconds(attempt: int, delays: tuple[int, ...] = DELAY_SECONDS) -> int:
+    """Return the pause after a failed attempt, counted from 1; raises ValueError below that."""
+    if attempt < 1:
+        raise ValueError(f"attempts are counted from 1, not {attempt}")
+    return delays[min(attempt, len(delays)) - 1]
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The queues of one installation."""
+
+    services: frozenset[str]
+    namespace: str = ""
+    delays: tuple[int, ...] = DELAY_SECONDS
+    attempts_max: int = ATTEMPTS_MAX
+    listeners: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: LISTENERS)
+
+    def bound(self, kind: str) -> tuple[str, ...]:
+        """Return the deployed queues that receive events of a type; none for an unknown type."""
+        return self._bound.get(kind, ())
+
+    def queues(self) -> tuple[str, ...]:
+        """Return every deployed work queue, in a stable order."""
+        return tuple(sorted({queue for kind in self.listeners for queue in self.bound(kind)}))
+
+    @cached_property
+    def _bound(self) -> Mapping[str, tuple[str, ...]]:
+        return {
+            kind: tuple(queue for queue in queues if service_of(queue) in self.services)
+            for kind, queues in self.listeners.items()
+        }

@@ -1,0 +1,153 @@
+"""`insert_new`: the same answers on both databases, in one statement."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    event,
+    select,
+)
+from sqlalchemy.exc import StatementError
+
+from shared.db import Database, Instant, insert_new, metadata, transaction
+
+AT = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
+schema = metadata()
+thing = Table(
+    "order",
+    schema,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("name", Text),
+    Column("user", Text),
+    Column("at", Instant),
+    Column("key", Uuid),
+    Column("body", LargeBinary),
+    Column("said", JSON),
+    Column("fine", Boolean),
+    Column("tries", Integer, nullable=False, server_default="7"),
+    UniqueConstraint("name", "user"),
+)
+
+
+@pytest.fixture(name="db")
+async def _db(db: Database) -> Database:
+    async with transaction(db) as tx:
+        await tx.run_sync(schema.create_all)
+    return db
+
+
+async def inserted(db: Database, *rows: dict[str, Any], returning: str = "name") -> list[Any]:
+    async with transaction(db) as tx:
+        return await insert_new(tx, thing, rows, returning)
+
+
+async def stored(db: Database) -> list[Any]:
+    async with transaction(db) as tx:
+        return list(await tx.execute(select(thing.c.name, thing.c.user).order_by(thing.c.id)))
+
+
+async def test_only_new_rows_are_returned(db: Database) -> None:
+    assert await inserted(db, {"name": "a", "user": "x"}, {"name": "b", "user": "x"}) == ["a", "b"]
+    assert await inserted(db, {"name": "b", "user": "x"}, {"name": "b", "user": "y"}) == ["b"]
+    assert await stored(db) == [("a", "x"), ("b", "x"), ("b", "y")]
+
+
+async def test_duplicates_inside_one_batch_are_inserted_once(db: Database) -> None:
+    row = {"name": "a", "user": "x"}
+    assert await inserted(db, row, dict(row), {"name": "b", "user": "x"}, dict(row)) == ["a", "b"]
+    assert await stored(db) == [("a", "x"), ("b", "x")]
+
+
+async def test_nothing_is_equal_to_nothing(db: Database) -> None:
+    row = {"name": "a", "user": None}
+    assert await inserted(db, row, dict(row)) == ["a", "a"]
+    assert await inserted(db, row) == ["a"]
+    assert await stored(db) == [("a", None)] * 3
+
+
+async def test_a_column_without_any_value_is_written(db: Database) -> None:
+    rows = [{"name": f"n{n}", "user": None, "at": None, "key": None} for n in range(3)]
+    assert await inserted(db, *rows) == ["n0", "n1", "n2"]
+
+
+async def test_values_of_every_kind_come_back_as_they_went(db: Database) -> None:
+    said = {"a": [1, None, "б"]}
+    row = {
+        "name": "a",
+        "at": AT.astimezone(timezone(timedelta(hours=3))),
+        "key": uuid4(),
+        "body": b"\x00\xff",
+        "said": said,
+        "fine": True,
+    }
+    assert await inserted(db, row, {**row, "name": "b", "at": None, "body": b""}) == ["a", "b"]
+    async with transaction(db) as tx:
+        back = (await tx.execute(select(thing).where(thing.c.name == "a"))).one()
+    assert (back.at, back.key, back.body, back.said, back.fine) == (
+        AT,
+        row["key"],
+        row["body"],
+        said,
+        True,
+    )
+    assert back.tries == 7
+
+
+async def test_a_moment_without_a_zone_is_not_stored(db: Database) -> None:
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001 - that is the point
+    with pytest.raises(StatementError, match="without a zone"):
+        await inserted(db, {"name": "a", "at": naive})
+
+
+async def test_no_rows_are_no_statement(db: Database) -> None:
+    assert await inserted(db) == []
+
+
+async def test_rows_of_different_columns_are_refused_not_cut(db: Database) -> None:
+    with pytest.raises(ValueError, match="different columns"):
+        await inserted(db, {"name": "a"}, {"name": "b", "user": "x"})
+    with pytest.raises(ValueError, match="different columns"):
+        await inserted(db, {"name": "a", "user": "x"}, {"name": "b"})
+    assert await stored(db) == []
+
+
+async def test_a_large_batch_is_one_transaction_with_every_row(db: Database) -> None:
+    rows = [{"name": f"n{n}", "user": "x"} for n in range(3000)]
+    assert await inserted(db, *rows[:1500]) == [row["name"] for row in rows[:1500]]
+    assert set(await inserted(db, *rows)) == {row["name"] for row in rows[1500:]}
+
+
+async def test_on_postgres_a_batch_of_any_size_is_one_statement(postgres_db: Database) -> None:
+    async with transaction(postgres_db) as tx:
+        await tx.run_sync(schema.create_all)
+    seen: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        seen.append(arguments[2])
+
+    event.listen(postgres_db.engine.sync_engine, "before_cursor_execute", note)
+    for size in (1, 40, 500):
+        rows = [{"name": f"n{size}-{n}", "user": "x"} for n in range(size)]
+        assert len(await inserted(postgres_db, *rows)) == size
+    assert len(seen) == 3
+    assert len(set(seen)) == 1
+
+
+async def test_any_column_can_be_returned(db: Database) -> None:
+    rows = [{"name": "a", "user": "x"}, {"name": "b", "user": "y"}]
+    assert await inserted(db, *rows, returning="user") == ["x", "y"]
+    assert len(set(await inserted(db, {"name": "c"}, {"name": "d"}, returning="id"))) == 2
