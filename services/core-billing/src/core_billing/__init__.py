@@ -1,0 +1,1 @@
+"""Contracts, the double-entry ledger, the cabinet and the API."""

@@ -1,0 +1,84 @@
+"""Core billing put together: the only place that knows all its parts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from aiohttp import web
+
+from core_billing import attempts, consumer, dead, idempotency, sessions, topups
+from core_billing.rules import Core, Rules
+from core_billing.settings import Settings
+from core_billing.topups import Amounts
+from core_billing.web import api, cabinet
+from core_billing.web.visit import Cabinet
+from shared.clock import Clock, system_clock
+from shared.loop import Loop
+from shared.service import Service
+
+NAME: Final = "core-billing"
+PACKAGE: Final = "core_billing"
+PRUNE_SECONDS: Final = timedelta(minutes=10).total_seconds()
+
+
+def core(settings: Settings, clock: Clock = system_clock) -> Core:
+    """Return what addresses and commands work with; nothing is connected yet."""
+    rules = Rules(
+        producer=settings.producer(NAME),
+        low_balance_kopecks=settings.low_balance_kopecks,
+        margin_percent=settings.margin_percent,
+        cutover_at=settings.cutover_at,
+    )
+    return Core(settings.database(PACKAGE), rules, settings.vault(), clock)
+
+
+def build(settings: Settings, clock: Clock = system_clock) -> Service:
+    """Return the service: its addresses, what it consumes and what it does by itself."""
+    made = core(settings, clock)
+    mounts = {
+        api.PREFIX: api.application(made, settings.api_tokens),
+        "/cabinet": _cabinet(made, settings),
+    }
+    return Service(
+        name=NAME,
+        db=made.db,
+        producer=made.rules.producer,
+        mounts=mounts,
+        consumers=consumer.consumers(made.db, made.rules, clock),
+        loops=_loops(made),
+        dead=dead.storing(made.db, clock),
+        replay=lambda send: dead.replay(made.db, send, clock),
+    )
+
+
+def _cabinet(made: Core, settings: Settings) -> web.Application:
+    return cabinet.application(
+        Cabinet(
+            db=made.db,
+            signer=made.rules.producer.signer,
+            clock=made.clock,
+            public_url=settings.public_url,
+            poll_seconds=settings.poll_seconds,
+            trusted_proxies=settings.trusted_proxies,
+            suggested_kopecks=settings.topup_suggested.kopecks,
+            amounts=Amounts(settings.topup_min.kopecks, settings.topup_max.kopecks),
+        )
+    )
+
+
+def _loops(made: Core) -> tuple[Loop, ...]:
+    db, clock = made.db, made.clock
+
+    async def forget() -> bool:
+        at = clock()
+        left = [
+            await sessions.prune(db, at),
+            await topups.prune(db, at),
+            await attempts.prune(db, at),
+            await idempotency.prune(db, at),
+            await dead.prune(db, at),
+        ]
+        return max(left) >= idempotency.PRUNE_MAX
+
+    return (Loop("forget", forget, PRUNE_SECONDS),)

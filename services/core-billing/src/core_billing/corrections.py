@@ -1,0 +1,115 @@
+"""Corrections: a further revision of a payment, which reverses what stood and posts anew.
+
+Nothing is changed or deleted: the reversal and the new postings are lines of the new revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from core_billing import accounts, ledger, postings
+from core_billing.accounts import Kept
+from core_billing.drafts import Draft, Part, Payment, Reference
+from core_billing.ledger import Receipt
+from shared.db import Tx
+from shared.errors import Conflict, NotFound, Text, invalid
+from shared.money import Money
+
+Share = tuple[str | None, int]
+"""A contract's number, or None for suspense, and its kopecks."""
+
+MOVED: Final = "moved_by_hand"
+
+
+async def correct(
+    tx: Tx, reference: Reference, revision: int, shares: Sequence[Share], at: datetime
+) -> Receipt:
+    """Post a payment anew, as these shares; none of them means it is annulled.
+
+    `revision` is the one the caller has seen. Raises NotFound for an unknown payment, Conflict
+    where somebody else has corrected it since, Invalid for shares that cannot be posted.
+    """
+    lines = await _newest(tx, reference)
+    if not lines:
+        raise NotFound(Text("There is no such payment", "Такого платежа нет"))
+    if lines[0].revision != revision:
+        raise _corrected_meanwhile(lines[0].revision)
+    undone = [_undo(row) for row in lines if row.line > 0]
+    anew = [
+        Part(line, number and accounts.of_contract(number), kopecks)
+        for line, (number, kopecks) in enumerate(shares, start=1)
+    ]
+    parts = (*undone, *anew)
+    kept = await accounts.lock(tx, {part.account for part in parts if part.account})
+    _check(lines[0], parts, kept)
+    source = (await accounts.sources(tx, [reference[0]]))[reference[0]]
+    reason = MOVED if any(number is None for number, _ in shares) else None
+    draft = Draft(_revised(lines[0], shares), source, revision + 1, parts, reason)
+    written = await ledger.write(tx, [draft], kept, at)
+    if reference not in written:
+        raise _corrected_meanwhile(revision + 1)
+    return written[reference]
+
+
+def _check(before: Row[Any], parts: Sequence[Part], kept: Mapping[str, Kept]) -> None:
+    if not parts:
+        raise invalid("shares", "the payment is annulled already", "платёж уже аннулирован")
+    anew = [part for part in parts if part.line > 0]
+    for part in anew:
+        number = accounts.number_of(part.account or "")
+        if part.account and (part.account not in kept or not kept[part.account].open):
+            raise invalid(
+                "contract",
+                f"{number} is unknown or closed: name an open contract",
+                f"{number} неизвестен или закрыт: укажите действующий договор",
+            )
+        if part.kopecks == 0:
+            raise invalid("amount", "a share of zero moves nothing", "нулевая доля ничего не даёт")
+    total = sum(part.kopecks for part in anew)
+    if before.source.startswith(accounts.PAYMENT) and total != before.amount_kopecks:
+        # The provider has this money and will settle it: only its place can be wrong here.
+        raise invalid(
+            "amount",
+            f"a provider confirmed {Money(before.amount_kopecks)}: move it, or refund it there",
+            f"провайдер подтвердил {Money(before.amount_kopecks)}: перенесите или верните у него",
+        )
+
+
+async def _newest(tx: Tx, reference: Reference) -> list[Row[Any]]:
+    rows = await postings.lines_of(tx, [reference[1]])
+    mine = [row for row in rows if row.source == reference[0]]
+    return [row for row in mine if row.revision == mine[-1].revision]
+
+
+def _undo(row: Row[Any]) -> Part:
+    """Return the opposite of a line: what was credited is taken, what was taken comes back."""
+    taken = row.debit_id != row.account_id
+    name = row.debit if taken else row.credit
+    account = name if name.startswith(accounts.CONTRACT) else None
+    return Part(-row.line, account, row.kopecks if taken else -row.kopecks)
+
+
+def _revised(before: Row[Any], shares: Sequence[Share]) -> Payment:
+    return Payment(
+        source=before.source,
+        external_id=before.external_id,
+        amount_kopecks=sum(kopecks for _, kopecks in shares),
+        allocations=tuple((number, kopecks) for number, kopecks in shares if number),
+        paid_at=before.paid_at,
+        method=before.method,
+        order_id=before.order_id,
+        category=before.category,
+    )
+
+
+def _corrected_meanwhile(revision: int) -> Conflict:
+    return Conflict(
+        Text(
+            f"The payment has been corrected meanwhile (revision {revision}): look at it again",
+            f"Платёж тем временем исправили (версия {revision}): посмотрите его снова",
+        )
+    )

@@ -1,0 +1,148 @@
+"""What a contract's subscriber sees: its entries, newest first, each with the balance after it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, Row, Select, literal, select, tuple_
+
+from core_billing import accounts
+from core_billing.accounts import source
+from core_billing.contracts import Contract
+from core_billing.postings import payment, posting
+from shared.db import Tx
+from shared.errors import invalid
+
+PAGE_MAX = 200
+
+_CURSOR = re.compile(r"(\d{1,18})\.(-?\d{1,5})", re.ASCII)
+
+
+class Side(NamedTuple):
+    """One side of a posting: which account, the balance it then had, and what it does to it."""
+
+    account: Column[int]
+    balance: Column[int]
+    sign: int
+
+
+_CREDITED = Side(posting.c.credit_id, posting.c.credit_balance, 1)
+_DEBITED = Side(posting.c.debit_id, posting.c.debit_balance, -1)
+
+
+class Cursor(NamedTuple):
+    """The last entry of the page before."""
+
+    payment_id: int
+    line: int
+
+    @classmethod
+    def read(cls, text: str) -> Cursor:
+        """Read what `Entry.id` wrote; raises Invalid for anything else."""
+        match = _CURSOR.fullmatch(text)
+        if match is None:
+            raise invalid(
+                "cursor",
+                "take `next_cursor` of the page before",
+                "возьмите `next_cursor` предыдущей страницы",
+            )
+        return cls(int(match[1]), int(match[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One movement of a contract's money, in kopecks."""
+
+    cursor: Cursor
+    number: str
+    amount_kopecks: int
+    balance_kopecks: int
+    kind: str
+    """payment, opening, reversal or correction."""
+    source: str
+    external_id: str
+    revision: int
+    paid_at: datetime
+    registered_at: datetime
+
+    @property
+    def provider(self) -> str | None:
+        """Return the provider's account where a provider brought the money."""
+        if not self.source.startswith(accounts.PAYMENT):
+            return None
+        return self.source.removeprefix(accounts.PAYMENT)
+
+    @property
+    def reference(self) -> str:
+        """Return the operation's business reference."""
+        suffix = f"#{self.revision}" if self.revision > 1 else ""
+        return f"{self.source}:{self.external_id}{suffix}"
+
+    @property
+    def id(self) -> str:
+        """Return the entry's id, which is also the cursor after it."""
+        return f"{self.cursor.payment_id}.{self.cursor.line}"
+
+
+async def entries(
+    tx: Tx, contracts: Sequence[Contract], after: Cursor | None, limit: int
+) -> list[Entry]:
+    """Return at most `limit` entries of these contracts that follow the cursor, newest first."""
+    found: list[Entry] = []
+    for contract in contracts:
+        # One by one: each is read from its index in order, however many entries it has.
+        for side in (_CREDITED, _DEBITED):
+            rows = await tx.execute(_page(side, contract.id, after, limit))
+            found += [_read(row, contract.number, side.sign) for row in rows]
+    return sorted(found, key=lambda entry: entry.cursor, reverse=True)[:limit]
+
+
+def _page(side: Side, contract_id: int, after: Cursor | None, limit: int) -> Select[Any]:
+    place = (posting.c.payment_id, posting.c.line)
+    statement = (
+        select(
+            *place,
+            posting.c.amount_kopecks,
+            side.balance.label("balance"),
+            source.c.name.label("source"),
+            payment.c.external_id,
+            payment.c.revision,
+            payment.c.paid_at,
+            payment.c.registered_at,
+        )
+        .join(payment, payment.c.id == posting.c.payment_id)
+        .join(source, source.c.id == payment.c.source_id)
+        .where(side.account == contract_id, side.balance.is_not(None))
+        .order_by(*(column.desc() for column in place))
+        .limit(limit)
+    )
+    if after is None:
+        return statement
+    return statement.where(tuple_(*place) < tuple_(*(literal(part) for part in after)))
+
+
+def _read(row: Row[Any], number: str, sign: int) -> Entry:
+    return Entry(
+        cursor=Cursor(row.payment_id, row.line),
+        number=number,
+        amount_kopecks=sign * row.amount_kopecks,
+        balance_kopecks=row.balance,
+        kind=_kind(row),
+        source=row.source,
+        external_id=row.external_id,
+        revision=row.revision,
+        paid_at=row.paid_at,
+        registered_at=row.registered_at,
+    )
+
+
+def _kind(row: Row[Any]) -> str:
+    if row.line < 0:
+        return "reversal"
+    if row.revision > 1:
+        return "correction"
+    return "payment" if row.source.startswith(accounts.PAYMENT) else "opening"

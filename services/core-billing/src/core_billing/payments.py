@@ -1,0 +1,161 @@
+"""Payments: the one door through which money enters, whoever brings it.
+
+The consumer of events comes through it, and so will the desk, registries and imports. What a
+provider has confirmed is always posted; what was said before is acknowledged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from core_billing import accounts, ledger, uncredited, watches
+from core_billing.drafts import Payment
+from core_billing.ledger import Outcome, Receipt
+from core_billing.rules import Rules
+from shared import outbox
+from shared.db import Tx
+from shared.events import Event, PaymentPosted, PaymentUnmatched
+from shared.metrics import alarm
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A payment on its way in, with the id that follows it through the services."""
+
+    payment: Payment
+    correlation_id: str
+
+
+async def apply_payments(
+    tx: Tx, rules: Rules, arrivals: Sequence[Arrival], at: datetime
+) -> list[Receipt | None]:
+    """Post payments, tell the others and judge the watches, all in the caller's transaction.
+
+    Returns a receipt for each in order; None for what came before the cutover and is only listed.
+    """
+    early = [
+        rules.cutover_at is not None and a.payment.paid_at < rules.cutover_at for a in arrivals
+    ]
+    posted = [a for a, was_early in zip(arrivals, early, strict=True) if not was_early]
+    receipts = await ledger.post(tx, [arrival.payment for arrival in posted], at)
+    done = list(zip(posted, receipts, strict=True))
+    await _tell_new(tx, rules, done, at)
+    await acknowledge_again(tx, rules, [p for p in done if p[1].outcome is Outcome.REPEAT], at)
+    await _list_uncredited(tx, arrivals, early, done, at)
+    results = iter(receipts)
+    return [None if was_early else next(results) for was_early in early]
+
+
+async def acknowledge_again(
+    tx: Tx, rules: Rules, known: Sequence[tuple[Arrival, Receipt]], at: datetime
+) -> None:
+    """Say once more what became of payments that are already in the ledger.
+
+    The event itself goes out again while the outbox has it. Later an equal one is made under an id
+    of its own, because the credit limit in it may have changed since.
+    """
+    if not known:
+        return
+    events = _events(rules, known)
+    said = await outbox.say_again(tx, [event.id for event in events], at)
+    if any(event.id not in said for event in events):
+        suffix = f":again:{at.timestamp():.6f}"
+        remade = _events(rules, known, suffix)
+        lost = [new for old, new in zip(events, remade, strict=True) if old.id not in said]
+        await outbox.add(tx, rules.producer, lost, at)
+
+
+async def find_again(tx: Tx, arrivals: Sequence[Arrival]) -> list[tuple[Arrival, Receipt]]:
+    """Return those payments that are in the ledger with this very amount, with their receipts."""
+    known = await ledger.find(tx, {arrival.payment.reference for arrival in arrivals})
+    found = [(a, known[a.payment.reference]) for a in arrivals if a.payment.reference in known]
+    return [(a, r) for a, r in found if a.payment.amount_kopecks == r.amount_kopecks]
+
+
+async def _tell_new(
+    tx: Tx, rules: Rules, done: Sequence[tuple[Arrival, Receipt]], at: datetime
+) -> None:
+    new = [p for p in done if p[1].outcome in (Outcome.POSTED, Outcome.SUSPENSE)]
+    touched = {c.account_id: arrival.correlation_id for arrival, r in new for c in r.credits}
+    crossed = await watches.crossings(tx, rules, touched, at)
+    await outbox.add(tx, rules.producer, [*_events(rules, new), *crossed], at)
+    for arrival, receipt in new:
+        if receipt.suspense_reason is not None:
+            alarm(
+                "payment_in_suspense",
+                reason=receipt.suspense_reason,
+                reference=":".join(arrival.payment.reference),
+                amount_kopecks=receipt.suspense_kopecks,
+                correlation_id=arrival.correlation_id,
+            )
+
+
+async def _list_uncredited(
+    tx: Tx,
+    arrivals: Sequence[Arrival],
+    early: Sequence[bool],
+    done: Sequence[tuple[Arrival, Receipt]],
+    at: datetime,
+) -> None:
+    before = [a for a, was_early in zip(arrivals, early, strict=True) if was_early]
+    another = [a for a, receipt in done if receipt.outcome is Outcome.CONFLICT]
+    for reason, found in (
+        (uncredited.BEFORE_CUTOVER, before),
+        (uncredited.ANOTHER_AMOUNT, another),
+    ):
+        listed = [(arrival.payment, arrival.correlation_id) for arrival in found]
+        await uncredited.keep(tx, reason, listed, at)
+
+
+def _events(rules: Rules, done: Sequence[tuple[Arrival, Receipt]], suffix: str = "") -> list[Event]:
+    events: list[Event] = []
+    for arrival, receipt in done:
+        events += _posted(rules, arrival, receipt, suffix)
+        if receipt.suspense_reason is not None:
+            events.append(_unmatched(rules, arrival, receipt, suffix))
+    return events
+
+
+def _posted(rules: Rules, arrival: Arrival, receipt: Receipt, suffix: str) -> list[Event]:
+    payment = arrival.payment
+    provider = payment.source.removeprefix(accounts.PAYMENT)
+    return [
+        PaymentPosted(
+            contract=credit.number,
+            occurred_at=payment.paid_at,
+            payment_id=str(receipt.payment_id),
+            provider=provider,
+            provider_payment_id=payment.external_id,
+            amount_kopecks=credit.amount_kopecks,
+            balance_kopecks=credit.balance_kopecks,
+            available_kopecks=credit.available_kopecks,
+        ).event(
+            rules.producer.name,
+            subject=credit.number,
+            revision=f"{provider}:{payment.external_id}{suffix}",
+            correlation_id=arrival.correlation_id,
+        )
+        for credit in receipt.credits
+    ]
+
+
+def _unmatched(rules: Rules, arrival: Arrival, receipt: Receipt, suffix: str) -> Event:
+    payment = arrival.payment
+    provider = payment.source.removeprefix(accounts.PAYMENT)
+    body = PaymentUnmatched(
+        contract=payment.allocations[0][0] if len(payment.allocations) == 1 else None,
+        occurred_at=payment.paid_at,
+        payment_id=str(receipt.payment_id),
+        provider=provider,
+        provider_payment_id=payment.external_id,
+        amount_kopecks=receipt.suspense_kopecks,
+        reason=receipt.suspense_reason or "",
+    )
+    return body.event(
+        rules.producer.name,
+        subject=":".join(payment.reference),
+        revision=f"{provider}:{payment.external_id}{suffix}",
+        correlation_id=arrival.correlation_id,
+    )

@@ -1,0 +1,38 @@
+"""What core-billing reads from the environment, beside what every service does."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from shared.money import Money
+from shared.settings import Common, Roubles
+
+
+class Settings(Common):
+    """Settings of core-billing."""
+
+    margin_percent: int = Field(
+        10,
+        validation_alias="CORE_BILLING_MARGIN_PERCENT",
+        ge=0,
+        le=1000,
+        description="how far above its threshold a balance counts as recovered",
+    )
+    topup_min: Roubles = Field(Money(100), validation_alias="CORE_BILLING_TOPUP_MIN")
+    topup_max: Roubles = Field(Money(10_000_000), validation_alias="CORE_BILLING_TOPUP_MAX")
+    topup_suggested: Roubles = Field(
+        Money(50_000),
+        validation_alias="CORE_BILLING_TOPUP_SUGGESTED",
+        description="filled into the cabinet's form where nothing is missing",
+    )
+
+    @model_validator(mode="after")
+    def _amounts_fit(self) -> Self:
+        if not Money(0) < self.topup_min <= self.topup_suggested <= self.topup_max:
+            raise ValueError(
+                "expected 0 < CORE_BILLING_TOPUP_MIN <= CORE_BILLING_TOPUP_SUGGESTED"
+                " <= CORE_BILLING_TOPUP_MAX"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""What the core shows over HTTP: the API and the pages."""

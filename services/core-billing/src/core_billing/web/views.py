@@ -1,0 +1,146 @@
+"""What the API asks and answers, as models: the OpenAPI document is made from them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core_billing.contracts import Contract
+from core_billing.history import PAGE_MAX, Entry
+from core_billing.registration import Line
+from shared.money import RUB, Money, WireMoney
+
+
+class ContractView(BaseModel):
+    """A contract as it stands; `available` is what may still be spent: balance and credit limit."""
+
+    number: str
+    balance: WireMoney
+    available: WireMoney
+    currency: str = RUB
+    status: str
+    credit_limit: WireMoney
+    low_balance: WireMoney
+    operator: str
+    subscriber_id: str
+    created_at: datetime
+
+
+class EntryView(BaseModel):
+    """One movement of the contract's money, with the balance after it."""
+
+    id: str
+    amount: WireMoney
+    balance: WireMoney
+    currency: str = RUB
+    kind: str
+    provider: str | None
+    provider_payment_id: str | None
+    paid_at: datetime
+    registered_at: datetime
+    reference: str
+
+
+class EntriesView(BaseModel):
+    """A page of entries, newest first; `next_cursor` is null on the last one."""
+
+    items: list[EntryView]
+    next_cursor: str | None
+
+
+class PageQuery(BaseModel):
+    """Which page of a list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: Annotated[str, Field(max_length=40)] | None = None
+    limit: int = Field(50, ge=1, le=PAGE_MAX)
+
+
+class PaymentQuery(BaseModel):
+    """Which payment: the id the provider gave it, and the provider where it is known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    provider_payment_id: Annotated[Line, Field(min_length=1, max_length=128)]
+    provider: Annotated[Line, Field(min_length=1, max_length=128)] | None = None
+
+
+class HolderView(BaseModel):
+    """Who holds a part of the payment's money now: a contract, or an account such as suspense."""
+
+    contract: str | None
+    account: str
+    amount: WireMoney
+
+
+class PaymentView(BaseModel):
+    """Where a payment is."""
+
+    id: str
+    provider: str
+    provider_payment_id: str
+    order_id: str | None
+    amount: WireMoney
+    currency: str = RUB
+    status: str
+    """posted: all of it is on contracts; suspense: all or part is held, `reason` says why."""
+    reason: str | None
+    revision: int
+    method: str
+    paid_at: datetime
+    registered_at: datetime
+    holders: list[HolderView]
+
+
+class UncreditedView(BaseModel):
+    """What a provider said about this id and was not credited, for a person to look at."""
+
+    provider: str
+    provider_payment_id: str
+    amount: WireMoney
+    currency: str = RUB
+    reason: str
+    contract: str | None
+    paid_at: datetime
+    seen_at: datetime
+
+
+class PaymentsView(BaseModel):
+    """All that is known about a provider's id."""
+
+    items: list[PaymentView]
+    uncredited: list[UncreditedView]
+
+
+def contract_view(now: Contract, low_balance_kopecks: int) -> ContractView:
+    """Return what is shown of a contract; the operator's threshold stands for one of its own."""
+    low = now.low_balance_kopecks
+    return ContractView(
+        number=now.number,
+        balance=Money(now.balance_kopecks),
+        available=Money(now.available_kopecks),
+        status=now.status,
+        credit_limit=Money(now.credit_limit_kopecks),
+        low_balance=Money(low_balance_kopecks if low is None else low),
+        operator=now.operator,
+        subscriber_id=now.subscriber_id,
+        created_at=now.created_at,
+    )
+
+
+def entry_view(entry: Entry) -> EntryView:
+    """Return what is shown of an entry."""
+    return EntryView(
+        id=entry.id,
+        amount=Money(entry.amount_kopecks),
+        balance=Money(entry.balance_kopecks),
+        kind=entry.kind,
+        provider=entry.provider,
+        provider_payment_id=None if entry.provider is None else entry.external_id,
+        paid_at=entry.paid_at,
+        registered_at=entry.registered_at,
+        reference=entry.reference,
+    )

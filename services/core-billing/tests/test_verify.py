@@ -1,0 +1,186 @@
+"""The proof of the books finds one planted kopeck, wherever it is."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from core_billing import corrections
+from core_billing import verify as proof
+from shared.db import reading, transaction
+
+
+async def plant(books: Any, *statements: str) -> None:
+    """Change the books behind everybody's back."""
+    async with transaction(books.db) as tx:
+        for statement in statements:
+            await tx.execute(text(statement))
+
+
+async def allow_changes(books: Any, table: str) -> None:
+    """Take away what refuses changes, as somebody with the database's password could."""
+    names = ("no_update", "no_delete")
+    if books.db.postgres:
+        await plant(books, f"ALTER TABLE {table} DISABLE TRIGGER {table}_written_once")
+    else:
+        await plant(books, *(f"DROP TRIGGER {table}_{name}" for name in names))
+
+
+@pytest.fixture
+async def busy(books: Any) -> Any:
+    """Books with some of everything."""
+    await books.open("A", books.asked("B", "-1200.00"), "C")
+    for n in range(1, 8):
+        await books.post(books.paid(f"p{n}", n * 100, ("AB"[n % 2], n * 100)))
+    await books.post(
+        books.paid("lost", 5, ("nobody", 5)), books.paid("both", 9, ("A", 4), ("B", 5))
+    )
+    async with transaction(books.db) as tx:
+        reference, at = ("payment:yookassa:100500", "p4"), books.clock()
+        await corrections.correct(tx, reference, 1, [("C", 400)], at)
+        await corrections.correct(tx, reference, 2, [("B", 399), (None, 1)], at)
+    yield books
+    if books.db.postgres:
+        for table in ("payment", "posting"):
+            await plant(books, f"ALTER TABLE {table} ENABLE TRIGGER {table}_written_once")
+
+
+async def test_honest_books_agree(busy: Any) -> None:
+    report = await busy.proof()
+    assert report.faults == []
+    assert report.faults_count == 0
+    assert (report.payments, report.balances) == (12, 3)
+    assert report.debits_kopecks == report.credits_kopecks == 120_000 + 2_814 + 4 * 400
+
+
+async def test_empty_books_agree(books: Any) -> None:
+    report = await books.proof()
+    assert (report.faults, report.payments, report.balances) == ([], 0, 0)
+
+
+@pytest.mark.parametrize("table", ["payment", "posting"])
+@pytest.mark.parametrize("what", ["UPDATE {} SET amount_kopecks = 1", "DELETE FROM {}"])
+async def test_the_database_refuses_changes(busy: Any, table: str, what: str) -> None:
+    with pytest.raises(Exception, match="is written once"):
+        await plant(busy, what.format(table))
+    assert (await busy.proof()).faults == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE balance SET kopecks = kopecks + 1 WHERE account_id = {A}", "contract:A"),
+        ("UPDATE balance SET kopecks = kopecks - 1 WHERE account_id = {B}", "contract:B"),
+        ("DELETE FROM balance WHERE account_id = {C}", "contract:C"),
+        ("UPDATE account SET id = id + 1000 WHERE id = {A}", "accounts have postings"),
+    ],
+)
+async def test_a_changed_balance_is_found(busy: Any, statement: str, named: str) -> None:
+    ids = {contract.number: contract.id for contract in await busy.contracts()}
+    await plant(busy, statement.format(**ids))
+    report = await busy.proof()
+    assert any(named in fault for fault in report.faults)
+    assert report.faults_count == len(report.faults) >= 1
+
+
+_LAST = "(SELECT max(id) FROM payment WHERE external_id = '{}')"
+
+
+@pytest.mark.parametrize(
+    ("table", "statement", "named"),
+    [
+        (
+            "posting",
+            "UPDATE posting SET amount_kopecks = amount_kopecks + 1 WHERE payment_id = "
+            + _LAST.format("p3"),
+            ":p3, revision 1",
+        ),
+        (
+            "posting",
+            "UPDATE posting SET amount_kopecks = amount_kopecks + 1 WHERE line < 0"
+            " AND payment_id = " + _LAST.format("p4"),
+            ":p4, revision 3",
+        ),
+        (
+            "posting",
+            "DELETE FROM posting WHERE line = 2 AND payment_id = " + _LAST.format("both"),
+            ":both, revision 1",
+        ),
+        (
+            "posting",
+            "UPDATE posting SET debit_id = credit_id, credit_id = debit_id WHERE payment_id = "
+            + _LAST.format("p5"),
+            ":p5, revision 1",
+        ),
+        (
+            "payment",
+            "UPDATE payment SET amount_kopecks = amount_kopecks - 1 WHERE id = "
+            + _LAST.format("lost"),
+            ":lost, revision 1",
+        ),
+        (
+            "payment",
+            "UPDATE payment SET amount_kopecks = 1 WHERE revision = 1 AND external_id = 'p4'",
+            ":p4, revision 2",
+        ),
+        ("payment", "DELETE FROM payment WHERE external_id = 'p2'", "does not exist"),
+    ],
+)
+async def test_a_changed_payment_is_found(
+    busy: Any, table: str, statement: str, named: str
+) -> None:
+    await allow_changes(busy, table)
+    await plant(busy, statement)
+    report = await busy.proof()
+    assert any(named in fault for fault in report.faults), report.faults
+
+
+async def test_a_posting_to_another_contract_is_found(busy: Any) -> None:
+    """The payment still brings its sum and the trial balance agrees: only the balances tell."""
+    ids = {contract.number: contract.id for contract in await busy.contracts()}
+    await allow_changes(busy, "posting")
+    await plant(
+        busy,
+        f"UPDATE posting SET credit_id = {ids['C']} WHERE payment_id = " + _LAST.format("p1"),
+    )
+    report = await busy.proof()
+    assert report.debits_kopecks == report.credits_kopecks
+    assert [fault.split(":")[1] for fault in report.faults] == ["B", "C"]
+
+
+async def test_pieces_make_one_picture(busy: Any, monkeypatch: Any) -> None:
+    whole = await busy.proof()
+    heard: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(proof, "PIECE", 2)
+    report = await proof.verify(busy.db, lambda *said: heard.append(said))
+    assert report == whole
+    done = [now for what, now, _ in heard if what == "payments"]
+    assert done == sorted(set(done))
+    assert done[-1] == next(all_ for what, _, all_ in heard if what == "payments")
+    await plant(busy, "UPDATE balance SET kopecks = kopecks + 1")
+    assert (await proof.verify(busy.db, lambda *_: None)).faults_count == 3
+
+
+async def test_many_faults_are_counted_and_few_are_named(books: Any) -> None:
+    await books.open(*(f"N{n}" for n in range(30)))
+    await plant(books, "UPDATE balance SET kopecks = 1")
+    report = await books.proof()
+    assert (len(report.faults), report.faults_count) == (proof.SHOWN_MAX, 30)
+
+
+async def test_payments_going_on_are_no_fault(books: Any, monkeypatch: Any) -> None:
+    """All statements see one moment: what is posted meanwhile is not half seen."""
+    await books.open("A")
+    await books.post(*(books.paid(f"p{n}", 1, ("A", 1)) for n in range(10)))
+    monkeypatch.setattr(proof, "PIECE", 3)
+    compare = proof._compare_balances
+
+    async def later(*arguments: Any) -> None:
+        await books.post(books.paid("meanwhile", 100, ("A", 100)))
+        await compare(*arguments)
+
+    monkeypatch.setattr(proof, "_compare_balances", later)
+    report = await books.proof()
+    assert (report.faults, report.payments) == ([], 10)
+    async with reading(books.db) as tx:
+        assert (await tx.execute(text("SELECT kopecks FROM balance"))).scalar_one() == 110
