@@ -1,0 +1,1 @@
+"""Takes payments through YooKassa and says what YooKassa confirmed."""

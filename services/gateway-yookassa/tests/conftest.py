@@ -1,0 +1,213 @@
+"""The whole gateway beside YooKassa's simulator: HTTP between them, either database below."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import unused_port
+from sqlalchemy import select
+
+from gateway_yookassa.app import build
+from gateway_yookassa.settings import Settings
+from shared import problem
+from shared.clock import system_clock
+from shared.crypto import Link, new_encryption_key, token_hash, write_link
+from shared.db import open_database, reading, transaction
+from shared.events import ContractChanged, Event, decode
+from shared.gateway import directory, rest, work
+from shared.gateway.gateway import Gateway
+from shared.loop import run_loop
+from shared.outbox import outbox
+from simulators import harness
+from simulators.harness import Sandbox
+
+SECONDS = 20
+KEY = new_encryption_key()
+HURRY = {
+    "YOOKASSA_POLL_DELAYS": "1s,2s",
+    "GATEWAY_YOOKASSA_UNCLEAR_DELAYS": "100ms,200ms",
+    "GATEWAY_YOOKASSA_STALE_DELAYS": "50ms,100ms",
+    "GATEWAY_YOOKASSA_ANSWER_WITHIN": "5s",
+    "GATEWAY_YOOKASSA_CONTRACT_WAIT": "0s",
+    "GATEWAY_YOOKASSA_CREATE_TIMEOUT": "2s",
+    "GATEWAY_YOOKASSA_FETCH_TIMEOUT": "2s",
+    "YOOKASSA_REQUESTS_PER_SECOND": "500",
+    "SALDO_POLL_SECONDS": "0.05",
+}
+
+
+@dataclass
+class Installation:
+    """A running gateway, and what its callers see of it."""
+
+    url: str
+    gateway: Gateway
+    sandbox: Sandbox
+    http: aiohttp.ClientSession
+
+    async def make(self, amount: str = "650.00", **more: Any) -> tuple[int, dict[str, Any]]:
+        """Ask for a payment over the API."""
+        body = {"contract": "100245", "amount": amount, "return_url": f"{self.url}/cabinet/"}
+        headers = {"Authorization": "Bearer demo", **more.pop("headers", {})}
+        address = f"{self.url}/yookassa/v1/payments"
+        async with self.http.post(address, json={**body, **more}, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def look(self, payment_id: str) -> dict[str, Any]:
+        """Look at a payment over the API."""
+        address = f"{self.url}/yookassa/v1/payments/{payment_id}"
+        async with self.http.get(address, headers={"Authorization": "Bearer demo"}) as answer:
+            found: dict[str, Any] = await answer.json()
+            return found
+
+    async def open(self, order_id: str, amount_kopecks: int = 65_000) -> tuple[int, str]:
+        """Open the page behind a signed order; return status and where it leads."""
+        claims = {
+            "contract": "100245",
+            "amount_kopecks": amount_kopecks,
+            "return_url": f"{self.url}/cabinet/",
+        }
+        until = datetime(2100, 1, 1, tzinfo=UTC)
+        link = Link("gateway-yookassa", "pay", order_id, until, claims)
+        query = {"order": write_link(self.gateway.signer, link)}
+        address = f"{self.url}/yookassa/pay"
+        async with self.http.get(address, params=query, allow_redirects=False) as answer:
+            return answer.status, answer.headers.get("Location", "")
+
+    async def said(self, kind: str = "payment.succeeded") -> list[Event]:
+        """Return the events that wait for the bus."""
+        async with reading(self.gateway.db) as tx:
+            rows = await tx.execute(select(outbox.c.body).order_by(outbox.c.id))
+            events = [decode(row.body) for row in rows]
+        return [event for event in events if event.type == kind]
+
+    async def rows(self, table: Any) -> list[Any]:
+        """Return the rows of a table."""
+        async with reading(self.gateway.db) as tx:
+            return list(await tx.execute(select(table)))
+
+    async def until(self, met: Callable[[], Awaitable[Any]]) -> Any:
+        """Wait for something to become true, and return it."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                if found := await met():
+                    return found
+                await asyncio.sleep(0.02)
+
+    async def becomes(self, payment_id: str, status: str) -> dict[str, Any]:
+        """Wait for a payment to reach a status, and return it."""
+
+        async def reached() -> Any:
+            found = await self.look(payment_id)
+            return found if found["status"] == status else None
+
+        found: dict[str, Any] = await self.until(reached)
+        return found
+
+
+@asynccontextmanager
+async def _running(sandbox: Sandbox, settings: Settings, port: int) -> AsyncIterator[Installation]:
+    service = build(settings, system_clock)
+    mounted = service.mounts["/yookassa"]
+    gateway = mounted[rest.GATEWAY]
+    root = web.Application(middlewares=[problem.middleware], client_max_size=1024**2)
+    root.add_subapp("/yookassa", mounted)
+    runner = web.AppRunner(root, access_log=None, shutdown_timeout=2)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(gateway.db.close)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        assert service.lifespan is not None
+        await stack.enter_async_context(service.lifespan())
+        stopping = asyncio.Event()
+        loops = [
+            asyncio.create_task(run_loop(loop, service.name, stopping)) for loop in service.loops
+        ]
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        try:
+            yield Installation(f"http://127.0.0.1:{port}", gateway, sandbox, http)
+        finally:
+            stopping.set()
+            await asyncio.gather(*loops)
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with harness.running(time_scale=0.01) as made:
+        yield made
+
+
+@pytest.fixture
+async def start(
+    sandbox: Sandbox, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[..., Any]]:
+    """Start gateways on one database; the first one is where the simulator calls back."""
+    async with AsyncExitStack() as stack:
+        started: list[Installation] = []
+
+        async def one(**changes: str) -> Installation:
+            port = unused_port()
+            tokens = {token_hash("demo"): {"name": "demo", "scopes": ["payments:write"]}}
+            environment = {
+                "SALDO_DATABASE_URL": database_url,
+                "SALDO_BUS_URL": "memory://",
+                "SALDO_PUBLIC_URL": f"http://127.0.0.1:{port}",
+                "SALDO_SIGNING_KEYS": "a signing key of the tests",
+                "SALDO_ENCRYPTION_KEYS": KEY,
+                "SALDO_API_TOKENS": orjson.dumps(tokens).decode(),
+                "YOOKASSA_API_URL": f"{sandbox.url}/yookassa/v3",
+                "YOOKASSA_SHOP_ID": "100500",
+                "YOOKASSA_SECRET_KEY": "test_demo",
+                "YOOKASSA_TEST_MODE": "true",
+                "YOOKASSA_CALLBACK_NETWORKS": "127.0.0.1/32",
+                **HURRY,
+                **changes,
+            }
+            for name, value in environment.items():
+                monkeypatch.setenv(name, value)
+            running = _running(sandbox, Settings(), port)
+            if not started:
+                await _prepare(database_url)
+            made = await stack.enter_async_context(running)
+            if not started:
+                callback = {"url": f"{made.url}/yookassa/callbacks"}
+                await sandbox.control("PUT", "/callback", callback)
+            started.append(made)
+            return made
+
+        yield one
+
+
+@pytest.fixture
+async def place(start: Callable[..., Any]) -> Installation:
+    made: Installation = await start()
+    return made
+
+
+async def _prepare(url: str) -> None:
+    """Make the tables, and the one contract that everybody pays for."""
+    said = ContractChanged(
+        contract="100245",
+        occurred_at=datetime(2026, 11, 22, tzinfo=UTC),
+        revision=1,
+        operator="op",
+        status="open",
+        subscriber_id="1",
+    )
+    event = said.event("core-billing", subject="100245", revision=1, correlation_id="c")
+    db = open_database(url)
+    async with transaction(db) as tx:
+        for schema in work.SCHEMAS:
+            await tx.run_sync(schema.create_all)
+        await directory.keep(tx, [event])
+    await db.close()
