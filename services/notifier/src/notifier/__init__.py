@@ -1,0 +1,1 @@
+"""Tells subscribers what happened to their money, by e-mail and SMS."""

@@ -1,0 +1,9 @@
+"""``python -m notifier serve|migrate|check|rotate-keys``."""
+
+from notifier import rotation
+from notifier.app import NAME, build
+from notifier.settings import Settings
+from shared.cli import main
+
+if __name__ == "__main__":
+    main(NAME, Settings, build, commands=[rotation.COMMAND])

@@ -1,0 +1,125 @@
+"""The notifier put together; nothing else wires its parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+from notifier import consumer, delivery, journal, prepare, web
+from notifier.channels.log import Log
+from notifier.channels.port import Channel
+from notifier.channels.smsc import Smsc
+from notifier.channels.smtp import Smtp, parse_url
+from notifier.consumer import Freshness
+from notifier.delivery import Delivery, Patience
+from notifier.prepare import Preparation
+from notifier.settings import LOG_URL, Settings
+from shared.clock import Clock, system_clock
+from shared.db import Database, transaction
+from shared.loop import Loop
+from shared.service import Service
+
+NAME: Final = "notifier"
+PRUNE_SECONDS: Final = 3600.0
+
+
+def build(settings: Settings, clock: Clock = system_clock) -> Service:
+    """Return the notifier as a value the runner understands."""
+    db = settings.database(NAME)
+    vault = settings.vault()
+    api = web.api.application(settings.api_tokens)
+    api[web.DB] = db
+    api[web.VAULT] = vault
+    freshness = Freshness(settings.payment_max_age, settings.low_balance_max_age)
+    deliveries = [
+        Delivery(db, vault, channel, _patience(settings, channel), clock)
+        for channel in (_sms(settings), _email(settings))
+    ]
+    return Service(
+        name=NAME,
+        db=db,
+        producer=settings.producer(NAME),
+        mounts={web.PREFIX: api},
+        consumers=(consumer.make(db, vault, freshness, clock),),
+        loops=(
+            _preparing(settings, db, clock),
+            *(_delivering(settings, d) for d in deliveries),
+            _pruning(settings, db, clock),
+        ),
+        lifespan=lambda: _open([d.channel for d in deliveries]),
+    )
+
+
+@asynccontextmanager
+async def _open(channels: list[Channel]) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for channel in channels:
+            await stack.enter_async_context(channel.opened())
+        yield
+
+
+def _sms(settings: Settings) -> Channel:
+    if settings.sms_provider == "log" or settings.smsc_api_url is None:
+        return Log("sms")
+    return Smsc(
+        settings.smsc_api_url,
+        settings.smsc_login,
+        settings.smsc_password.get_secret_value(),
+        settings.smsc_sender,
+        settings.send_timeout.total_seconds(),
+    )
+
+
+def _email(settings: Settings) -> Channel:
+    url = settings.smtp_url.get_secret_value()
+    if url == LOG_URL:
+        return Log("email")
+    return Smtp(parse_url(url), settings.mail_from, settings.send_timeout.total_seconds())
+
+
+def _patience(settings: Settings, channel: Channel) -> Patience:
+    sms = channel.name == "sms"
+    return Patience(
+        attempts_max=settings.attempts_max,
+        delays=settings.delivery_delays,
+        timeout=settings.send_timeout,
+        per_second=settings.sms_per_second if sms else settings.emails_per_second,
+    )
+
+
+def _preparing(settings: Settings, db: Database, clock: Clock) -> Loop:
+    vault = settings.vault()
+    how = Preparation(
+        operator=settings.operator_name,
+        operators=settings.operator_names,
+        cabinet_url=f"{settings.public_url}/cabinet/",
+        recipient_wait=settings.recipient_wait,
+        look_delays=settings.recipient_delays,
+    )
+
+    async def step() -> bool:
+        return await prepare.step(db, vault, how, clock)
+
+    return Loop("prepare", step, settings.poll_seconds, db.signal(journal.NEW_SIGNAL))
+
+
+def _delivering(settings: Settings, deliver: Delivery) -> Loop:
+    async def step() -> bool:
+        return await delivery.step(deliver)
+
+    # At least once a second, because a channel's rate is counted in seconds.
+    pause = min(1.0, settings.poll_seconds)
+    name = deliver.channel.name
+    return Loop(f"deliver-{name}", step, pause, deliver.db.signal(prepare.ready_signal(name)))
+
+
+def _pruning(settings: Settings, db: Database, clock: Clock) -> Loop:
+    keep: timedelta = settings.keep_messages
+
+    async def step() -> bool:
+        async with transaction(db) as tx:
+            return await journal.prune(tx, clock() - keep) >= journal.PRUNE_MAX
+
+    return Loop("prune", step, PRUNE_SECONDS)

@@ -1,0 +1,105 @@
+"""The notifier's settings: where messages leave, and how patient it is with them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email.utils import parseaddr
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from notifier import addresses
+from notifier.channels.smtp import parse_url
+from shared.settings import Common, Duration, Durations, HttpUrl
+
+LOG_URL: Final = "log://"
+"""As `SMTP_URL`: e-mail is only written to the log."""
+
+
+def _smtp_url(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() != LOG_URL:
+        parse_url(value.get_secret_value())
+    return value
+
+
+def _mail_from(value: str) -> str:
+    if not value.isprintable() or addresses.email(parseaddr(value)[1]) is None:
+        raise ValueError("expected an address such as Saldo <billing@example.org>")
+    return value
+
+
+def _not_empty(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+    if not value:
+        raise ValueError("expected at least one length of time")
+    return value
+
+
+def _smsc_base(value: str) -> str:
+    """Take the address with or without the page: SMSC.ru documents `<base>/sys/send.php`."""
+    return value.removesuffix("/send.php").removesuffix("/sys")
+
+
+SmscUrl = Annotated[HttpUrl, AfterValidator(_smsc_base)]
+Delays = Annotated[Durations, AfterValidator(_not_empty)]
+
+
+class Settings(Common):
+    """What the notifier reads beside the settings of every service."""
+
+    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] = Field(validation_alias="SMTP_URL")
+    mail_from: Annotated[str, AfterValidator(_mail_from)] = Field(validation_alias="MAIL_FROM")
+    sms_provider: Literal["smsc", "log"] = Field(validation_alias="SMS_PROVIDER")
+    smsc_api_url: SmscUrl | None = Field(None, validation_alias="SMSC_API_URL")
+    smsc_login: str = Field("", validation_alias="SMSC_LOGIN")
+    smsc_password: SecretStr = Field(SecretStr(""), validation_alias="SMSC_PASSWORD")
+    smsc_sender: str = Field("", validation_alias="SMSC_SENDER", max_length=15)
+
+    operator_name: str = Field(
+        "Saldo", validation_alias="NOTIFIER_OPERATOR_NAME", min_length=1, max_length=100
+    )
+    operator_names: dict[str, str] = Field(
+        {},
+        validation_alias="NOTIFIER_OPERATOR_NAMES",
+        description="JSON: a contract's operator → the name its messages carry",
+    )
+    sms_per_second: int = Field(5, validation_alias="NOTIFIER_SMS_PER_SECOND", ge=1, le=1000)
+    emails_per_second: int = Field(10, validation_alias="NOTIFIER_EMAILS_PER_SECOND", ge=1, le=1000)
+    send_timeout: Duration = Field(
+        timedelta(seconds=15),
+        validation_alias="NOTIFIER_SEND_TIMEOUT",
+        gt=timedelta(0),
+        le=timedelta(minutes=1),
+    )
+    attempts_max: int = Field(9, validation_alias="NOTIFIER_ATTEMPTS_MAX", ge=1, le=100)
+    delivery_delays: Delays = Field(
+        tuple(timedelta(minutes=m) for m in (0.5, 2, 10, 30, 60, 120, 240, 480)),
+        validation_alias="NOTIFIER_RETRY_DELAYS",
+    )
+    recipient_delays: Delays = Field(
+        tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 1800)),
+        validation_alias="NOTIFIER_RECIPIENT_DELAYS",
+    )
+    recipient_wait: Duration = Field(timedelta(days=1), validation_alias="NOTIFIER_RECIPIENT_WAIT")
+    payment_max_age: Duration = Field(
+        timedelta(days=3), validation_alias="NOTIFIER_PAYMENT_MAX_AGE", gt=timedelta(0)
+    )
+    low_balance_max_age: Duration = Field(
+        timedelta(days=1), validation_alias="NOTIFIER_LOW_BALANCE_MAX_AGE", gt=timedelta(0)
+    )
+    keep_messages: Duration = Field(timedelta(days=180), validation_alias="NOTIFIER_KEEP_MESSAGES")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        wrong = []
+        if self.sms_provider == "smsc" and not (
+            self.smsc_api_url and self.smsc_login and self.smsc_password.get_secret_value()
+        ):
+            wrong.append("SMS_PROVIDER=smsc needs SMSC_API_URL, SMSC_LOGIN and SMSC_PASSWORD")
+        if self.keep_messages < 2 * max(self.payment_max_age, self.low_balance_max_age):
+            wrong.append(
+                "NOTIFIER_KEEP_MESSAGES must be at least twice NOTIFIER_PAYMENT_MAX_AGE and "
+                "NOTIFIER_LOW_BALANCE_MAX_AGE: a forgotten message could be sent again"
+            )
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
