@@ -1,0 +1,128 @@
+"""The demo: everything in one process beside the simulators, with data that survive a restart."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import core_billing.app
+import simulators.app
+from core_billing.import_contracts import import_contracts
+from embedded import app
+from shared import log
+from shared.clock import system_clock
+from shared.crypto import new_encryption_key, token_hash
+from shared.service import serve
+from simulators.settings import SandboxSettings
+
+TOKEN: Final = "demo"  # noqa: S105 - the demo's sign-ins are public, it listens on loopback only
+HOST: Final = "127.0.0.1"
+SHOP: Final = ("100500", "test_demo")
+_SCOPES: Final = ("contracts:write", "payments:write", "messages:read")
+
+
+async def run(port: int, data: Path) -> int:
+    """Run the demo until it is told to stop; `port` 0 takes a free one."""
+    data.mkdir(parents=True, exist_ok=True)
+    port = port or _free_port()
+    smtp_port = _free_port()
+    os.environ.update(environment(port, smtp_port, data))
+    settings = app.read_settings()
+    log.configure("embedded", settings.common.log_level)
+    await app.migrate(settings)
+    await _add_contracts(settings, data)
+    sandbox = simulators.app.create(
+        SandboxSettings(
+            public_url=f"http://{HOST}:{port}/sandbox",
+            callback_url=f"http://{HOST}:{port}/yookassa/callbacks",
+            store_path=str(data / "sandbox.db"),
+            smtp_port=smtp_port,
+        )
+    )
+    process = app.build(settings, system_clock, {"/sandbox": sandbox})
+    await serve(process, HOST, port, _welcome)
+    return 0
+
+
+def environment(port: int, smtp_port: int, data: Path) -> dict[str, str]:
+    """Return the settings of the demo; what the caller's environment says comes first."""
+    base = f"http://{HOST}:{port}"
+    tokens = {token_hash(TOKEN): {"name": "demo", "scopes": _SCOPES}}
+    chosen = {
+        "SALDO_LISTEN": f"{HOST}:{port}",
+        "SALDO_DATABASE_URL": f"sqlite+aiosqlite:///{data.resolve()}/{{service}}.db",
+        "SALDO_BUS_URL": "memory://",
+        "SALDO_PUBLIC_URL": base,
+        "SALDO_API_TOKENS": json.dumps(tokens),
+        "SALDO_POLL_SECONDS": "1",
+        "SALDO_LOG_LEVEL": "WARNING",
+        "YOOKASSA_API_URL": f"{base}/sandbox/yookassa/v3",
+        "YOOKASSA_SHOP_ID": SHOP[0],
+        "YOOKASSA_SECRET_KEY": SHOP[1],
+        "YOOKASSA_TEST_MODE": "true",
+        "YOOKASSA_CALLBACK_NETWORKS": "127.0.0.0/8",
+        "SMTP_URL": f"smtp://{HOST}:{smtp_port}",
+        "MAIL_FROM": "billing@provider.example",
+        "NOTIFIER_OPERATOR_NAME": "Северсеть",
+        "SMS_PROVIDER": "smsc",
+        "SMSC_API_URL": f"{base}/sandbox/smsc",
+        "SMSC_LOGIN": "demo",
+        "SMSC_PASSWORD": "demo",
+        **_keys(data / "keys.json"),
+    }
+    return {name: os.environ.get(name, value) for name, value in chosen.items()}
+
+
+def _keys(path: Path) -> Mapping[str, str]:
+    """Return this demo's own keys, made at its first start and kept with its data."""
+    if not path.exists():
+        keys = {
+            "SALDO_SIGNING_KEYS": secrets.token_urlsafe(32),
+            "SALDO_ENCRYPTION_KEYS": new_encryption_key(),
+        }
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(keys))
+    loaded: dict[str, str] = json.loads(path.read_text())
+    return loaded
+
+
+async def _add_contracts(settings: app.Settings, data: Path) -> None:
+    """Import the demo's contracts the way an operator would; a repeat changes nothing."""
+    source = resources.files("embedded") / "contracts.csv"
+    with resources.as_file(source) as path:
+        core = core_billing.app.core(settings.core)
+        try:
+            await import_contracts(core, path, data / "contracts.rejected.csv")
+        finally:
+            await core.db.close()
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _welcome(port: int) -> None:
+    base = f"http://{HOST}:{port}"
+    print(
+        f"""
+Saldo is running.   Ctrl-C stops it; its data stay in the data folder.
+
+  Subscriber's cabinet   {base}/cabinet/          contract 100245, password demo
+  Sandbox                {base}/sandbox/          YooKassa's page, SMS and e-mails
+  Messages               {base}/sandbox/messages  what a subscriber would have received
+  API of the billing     {base}/api/v1/docs       Authorization: Bearer {TOKEN}
+  API of the gateway     {base}/yookassa/docs
+  YooKassa simulator     {base}/sandbox/yookassa/v3   shop {SHOP[0]}, key {SHOP[1]}
+  Health and metrics     {base}/readyz   {base}/metrics
+""",
+        flush=True,
+    )
