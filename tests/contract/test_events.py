@@ -1,0 +1,156 @@
+"""What one service says, every other one reads: a golden body per event type.
+
+A golden body changes only with the contract. A field may be added; one that is renamed, removed or
+written otherwise breaks events that lie in queues, outboxes and dead letters at that moment.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+
+from shared import asyncapi, events
+from shared.crypto import Signer
+from shared.events import EventData, decode, encode, sign, verified
+from shared.topology import LISTENERS
+
+GOLDEN = Path(__file__).parent / "events"
+AT = datetime(2026, 11, 22, 9, 30, 15, 250_000, tzinfo=UTC)
+PAYMENT = "2c5f1a3e-000f-5000-9000-1d1f1a0c7a11"
+ORDER = "0f8fad5b-d9cb-469f-a165-70867728950e"
+CORRELATION = "4bf92f3577b34da6a3ce929d0e0e4736"
+SHOP = "yookassa:100500"
+SPLIT = (
+    events.Allocation(contract="100245", amount_kopecks=40_000),
+    events.Allocation(contract="100311", amount_kopecks=25_000),
+)
+
+SAID: dict[EventData, tuple[str, str, str | int]] = {
+    events.PaymentSucceeded(
+        contract="100245",
+        occurred_at=AT,
+        provider=SHOP,
+        provider_payment_id=PAYMENT,
+        amount_kopecks=65_000,
+        allocations=SPLIT,
+        method="bank_card",
+        paid_at=AT,
+        order_id=ORDER,
+    ): ("gateway-yookassa", PAYMENT, f"{SHOP}:{PAYMENT}"),
+    events.PaymentCanceled(
+        contract="100245",
+        occurred_at=AT,
+        provider=SHOP,
+        provider_payment_id=PAYMENT,
+        amount_kopecks=65_000,
+        allocations=SPLIT,
+        reason="expired_on_confirmation",
+        order_id=ORDER,
+    ): ("gateway-yookassa", PAYMENT, f"{SHOP}:{PAYMENT}"),
+    events.PaymentPosted(
+        contract="100245",
+        occurred_at=AT,
+        payment_id="1017",
+        provider=SHOP,
+        provider_payment_id=PAYMENT,
+        amount_kopecks=65_000,
+        balance_kopecks=-55_000,
+        available_kopecks=-55_000,
+    ): ("core-billing", "100245", f"{SHOP}:{PAYMENT}"),
+    events.PaymentUnmatched(
+        contract="999999",
+        occurred_at=AT,
+        payment_id="1018",
+        provider=SHOP,
+        provider_payment_id=PAYMENT,
+        amount_kopecks=65_000,
+        reason="unknown_contract",
+    ): ("core-billing", "999999", f"{SHOP}:{PAYMENT}"),
+    events.WatchSet(
+        contract="100245", occurred_at=AT, revision=3, watcher="notifier", threshold_kopecks=10_000
+    ): ("notifier", "notifier:100245", 3),
+    events.WatchCleared(contract="100245", occurred_at=AT, revision=4, watcher="notifier"): (
+        "notifier",
+        "notifier:100245",
+        4,
+    ),
+    events.BalanceLow(
+        contract="100245",
+        occurred_at=AT,
+        watcher="notifier",
+        crossing=7,
+        threshold_kopecks=10_000,
+        balance_kopecks=-120_000,
+        needed_kopecks=130_000,
+        blocks_on="2026-11-25",
+    ): ("core-billing", "100245", "notifier:balance:7"),
+    events.BalanceRecovered(
+        contract="100245", occurred_at=AT, watcher="notifier", crossing=7, balance_kopecks=20_000
+    ): ("core-billing", "100245", "notifier:balance:7"),
+    events.ContractChanged(
+        contract="100245",
+        occurred_at=AT,
+        revision=2,
+        operator="Связь",
+        status="open",
+        subscriber_id="s-1",
+        names=("100245", "L-100245"),
+    ): ("core-billing", "100245", 2),
+    events.SubscriberChanged(
+        occurred_at=AT,
+        revision=5,
+        subscriber_id="s-1",
+        name="Анна Петрова",
+        phone="+79161234567",
+        email="anna@example.org",
+        language="ru",
+        timezone="Asia/Omsk",
+    ): ("core-billing", "s-1", 5),
+}
+"""What each type says, with its producer, subject and revision."""
+
+EVENTS = {
+    body.TYPE: body.event(producer, subject=subject, revision=revision, correlation_id=CORRELATION)
+    for body, (producer, subject, revision) in SAID.items()
+}
+BODIES = {body.TYPE: body for body in SAID}
+KINDS = sorted(EVENTS)
+
+
+def golden(kind: str) -> bytes:
+    """Return the golden body of a type as it travels: without the spaces that are for readers."""
+    return orjson.dumps(orjson.loads((GOLDEN / f"{kind}.json").read_bytes()))
+
+
+def test_every_type_has_its_golden_body() -> None:
+    assert set(asyncapi.models()) == set(KINDS)
+    assert {path.stem for path in GOLDEN.glob("*.json")} == set(KINDS)
+
+
+def test_every_type_somebody_listens_to_has_a_model() -> None:
+    assert set(LISTENERS) <= set(asyncapi.models())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_said_is_the_golden_body(kind: str) -> None:
+    """Byte for byte, the order of the fields included: signatures and digests are made of them."""
+    assert encode(EVENTS[kind]).decode() == golden(kind).decode()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_golden_body_is_read(kind: str) -> None:
+    signer = Signer(["a key of sixteen"])
+    event = verified(signer, golden(kind), sign(signer, golden(kind)))
+    assert event == EVENTS[kind]
+    assert event.digest() == EVENTS[kind].digest()
+    assert type(BODIES[kind]).of(event) == BODIES[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fields_of_the_future_are_ignored(kind: str) -> None:
+    said = orjson.loads(golden(kind))
+    said["data"]["colour"] = said["colour"] = "red"
+    assert type(BODIES[kind]).of(decode(orjson.dumps(said))) == BODIES[kind]

@@ -1,0 +1,1 @@
+"""Journeys of subscribers through everything at once, embedded and real, by hand and by program."""

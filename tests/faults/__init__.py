@@ -1,0 +1,1 @@
+"""Kills, restarts and lies under load, and the proof afterwards that no kopeck moved."""

@@ -1,0 +1,133 @@
+"""Compares what the ledger owes with what it says; each function returns the faults it found."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from faults.books import CONTRACT, SUSPENSE, Balance, Books, Line
+from faults.orders import Order
+from faults.owed import Owed, Shop
+from faults.truth import Taken
+
+OPENING: Final = "opening"
+CHANNELS: Final = ("sms", "email")
+_UNDECIDED: Final = ("pending", "waiting_for_capture")
+
+
+def ledger(owed: Sequence[Owed], books: Books, shop: Shop) -> list[str]:
+    """Each owed payment stands in the ledger exactly once, and nothing else does."""
+    standing: dict[str, list[Line]] = defaultdict(list)
+    wrong: list[str] = []
+    for line in books.lines:
+        if line.source == shop.source:
+            standing[line.payment_id].append(line)
+        elif line.source != OPENING:
+            wrong.append(f"{line.payment_id}: posted from {line.source}, which takes no payments")
+    for one in owed:
+        wrong += _posted_once(one, standing.pop(one.payment_id, []), shop)
+    for payment_id, lines in standing.items():
+        wrong.append(f"{payment_id}: {_sum(lines)} kopecks posted that the provider has not taken")
+    if books.stray_postings:
+        wrong.append(f"{books.stray_postings} postings belong to no payment")
+    return wrong
+
+
+def sums(owed: Sequence[Owed], books: Books, opened: Mapping[str, int], shop: Shop) -> list[str]:
+    """The totals, and each contract's, agree to the kopeck with the provider's."""
+    credited = Counter({CONTRACT + number: kopecks for number, kopecks in opened.items()})
+    for one in owed:
+        if one.contract is not None:
+            credited[CONTRACT + one.contract] += one.kopecks
+    kept = {balance.account: balance.kept_kopecks for balance in books.balances}
+    wrong = [
+        f"{account}: the provider's payments make {credited.get(account, 0)} kopecks, "
+        f"the balance is {kept.get(account)}"
+        for account in sorted(credited.keys() | kept.keys())
+        if credited.get(account, 0) != kept.get(account)
+    ]
+    provider, posted = sum(one.kopecks for one in owed), total(books, shop)
+    if provider != posted:
+        wrong.append(f"the provider took {provider} kopecks, the ledger holds {posted}")
+    return wrong
+
+
+def balances(kept: Iterable[Balance]) -> list[str]:
+    """Each kept balance equals the sum of its postings."""
+    return [
+        f"{one.account}: {one.kept_kopecks} kept, the postings make {one.posted_kopecks}"
+        for one in kept
+        if one.kept_kopecks != one.posted_kopecks
+    ]
+
+
+def keys(made: Mapping[int, Sequence[str]], orders: Sequence[Order]) -> list[str]:
+    """Each client's key has made exactly one payment at the provider."""
+    return [
+        f"order {order.number}, key {order.key}: {len(made[order.number])} payments exist: "
+        f"{', '.join(made[order.number]) or 'none'}"
+        for order in orders
+        if len(made[order.number]) != 1
+    ]
+
+
+def decided(payments: Iterable[Taken]) -> list[str]:
+    """Nothing is left open at the provider, or the run would not have shown its end."""
+    return [f"{p.id}: still {p.status} at the provider" for p in payments if p.status in _UNDECIDED]
+
+
+def held(foreign: Collection[str], held_back: Collection[str]) -> list[str]:
+    """What is not our money is held back by the gateway, and nothing else is."""
+    wrong = [f"{one}: foreign money, and not held back" for one in set(foreign) - set(held_back)]
+    return wrong + [f"{one}: held back without need" for one in set(held_back) - set(foreign)]
+
+
+def told(owed: Iterable[Owed], messages: Iterable[str], shop: Shop) -> list[str]:
+    """Each subscriber hears of each credit once by each channel, and of nothing else."""
+    provider = shop.source.removeprefix("payment:")
+    credited = [one for one in owed if one.contract is not None]
+    due = Counter(f"{provider}:{one.payment_id} by {way}" for one in credited for way in CHANNELS)
+    said = Counter(messages)
+    wrong = [f"{what}: {count} messages are missing" for what, count in (due - said).items()]
+    return wrong + [f"{what}: {count} messages too many" for what, count in (said - due).items()]
+
+
+def answers(answered: Mapping[int, int]) -> list[str]:
+    """No callback, however wrong, makes the gateway fail; 503 asks for it again."""
+    return [
+        f"{count} callbacks were answered {status}"
+        for status, count in answered.items()
+        if status >= 500 and status != 503
+    ]
+
+
+def total(books: Books, shop: Shop) -> int:
+    """Return the kopecks that the ledger says have come from the provider."""
+    return _sum([line for line in books.lines if line.source == shop.source])
+
+
+def _posted_once(owed: Owed, lines: Sequence[Line], shop: Shop) -> list[str]:
+    """One revision with one posting of the whole amount, from clearing to where it belongs."""
+    provider = shop.source.removeprefix("payment:")
+    target = CONTRACT + owed.contract if owed.contract else SUSPENSE + provider
+    expected = Line(
+        shop.source, owed.payment_id, 1, owed.kopecks, owed.kopecks, f"clearing:{provider}", target
+    )
+    if list(lines) == [expected]:
+        return []
+    if not lines:
+        return [f"{owed.payment_id}: {owed.kopecks} kopecks for {target} are missing"]
+    said = "; ".join(f"{line.kopecks} {line.debit} → {line.credit}" for line in lines)
+    return [f"{owed.payment_id}: {owed.kopecks} kopecks for {target} are posted as: {said}"]
+
+
+def _sum(lines: Iterable[Line]) -> int:
+    """Add what left clearing, and take back what returned there."""
+    moved = 0
+    for line in lines:
+        if (line.debit or "").startswith("clearing:"):
+            moved += line.kopecks or 0
+        elif (line.credit or "").startswith("clearing:"):
+            moved -= line.kopecks or 0
+    return moved

@@ -1,0 +1,96 @@
+"""What is still on its way, and what has gone astray: counted in the services' own tables."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from faults.stage import Stage
+from faults.tables import Tables
+
+GATEWAY: Final = "gateway_yookassa"
+CORE: Final = "core_billing"
+NOTIFIER: Final = "notifier"
+
+_UNDECIDED: Final = """
+SELECT COUNT(*) FROM payment WHERE held IS NULL AND (
+    status NOT IN ('succeeded', 'canceled')
+    OR (status = 'succeeded' AND (acknowledged_at IS NULL OR say_at IS NOT NULL)))
+"""
+_UNHEARD: Final = "SELECT COUNT(*) FROM callback WHERE due_at IS NOT NULL AND known = true"
+_SLOW: Final = "SELECT COUNT(*) FROM callback WHERE due_at IS NOT NULL AND known = false"
+_UNSENT: Final = "SELECT COUNT(*) FROM outbox WHERE sent_at IS NULL"
+_UNDONE: Final = "SELECT COUNT(*) FROM inbox WHERE done_at IS NULL"
+_DEAD: Final = "SELECT COUNT(*) FROM dead_letter"
+_CONFLICTS: Final = "SELECT COUNT(*) FROM event_conflict"
+_UNCREDITED: Final = "SELECT COUNT(*) FROM uncredited"
+_TOLD: Final = "SELECT fact, channel FROM message WHERE kind = 'payment'"
+_HELD: Final = "SELECT provider_payment_id FROM payment WHERE held IS NOT NULL"
+
+
+async def waiting(stage: Stage) -> Mapping[str, int]:
+    """Return what must still come to its end: what it is → how many. Empty is the end."""
+    counts = await _count(
+        stage.tables,
+        {
+            "gateway payments not terminal or not acknowledged": (GATEWAY, _UNDECIDED),
+            "gateway callbacks about known payments": (GATEWAY, _UNHEARD),
+            **{
+                f"{name} outbox rows": (package, _UNSENT)
+                for name, package in stage.packages.items()
+            },
+            **{
+                f"{name} inbox rows": (package, _UNDONE) for name, package in stage.packages.items()
+            },
+        },
+    )
+    if not counts:
+        # Asking the broker costs a second of a processor, so it is asked last.
+        counts = await asyncio.to_thread(_queues, stage)
+    return counts
+
+
+async def astray(stage: Stage) -> Mapping[str, int]:
+    """Return what should not exist at all: what it is → how many."""
+    return await _count(
+        stage.tables,
+        {
+            "core-billing dead letters": (CORE, _DEAD),
+            "core-billing uncredited payments": (CORE, _UNCREDITED),
+            **{
+                f"{name} conflicting events": (package, _CONFLICTS)
+                for name, package in stage.packages.items()
+            },
+        },
+    )
+
+
+async def slow_lane(tables: Tables) -> int:
+    """Return how many callbacks about unknown payments wait; one a second is looked at."""
+    return int((await tables.rows(GATEWAY, _SLOW))[0][0])
+
+
+async def held(tables: Tables) -> set[str]:
+    """Return the provider's ids of what the gateway holds back."""
+    return {str(row[0]) for row in await tables.rows(GATEWAY, _HELD)}
+
+
+async def told(stage: Stage) -> list[str] | None:
+    """Return which payments subscribers are told of, by channel; None without a notifier."""
+    if NOTIFIER not in stage.packages:
+        return None
+    return [f"{row[0]} by {row[1]}" for row in await stage.tables.rows(NOTIFIER, _TOLD)]
+
+
+async def _count(tables: Tables, wanted: Mapping[str, tuple[str, str]]) -> dict[str, int]:
+    counted = {what: (await tables.rows(*where))[0][0] for what, where in wanted.items()}
+    return {what: int(count) for what, count in counted.items() if count}
+
+
+def _queues(stage: Stage) -> dict[str, int]:
+    if stage.rabbitmq is None:
+        return {}
+    listed = stage.rabbitmq.ctl("list_queues", "--no-table-headers", "name", "messages")
+    lines = [line.split() for line in listed.splitlines()]
+    return {f"messages in {name}": int(count) for name, count in lines if int(count)}

@@ -1,0 +1,81 @@
+"""The settings of the processes in a run: documented ones, and only ever made shorter."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from faults.owed import Shop
+from servers.processes import LOOPBACK
+
+SHOP: Final = Shop("100501", test=False)
+SHOP_KEY: Final = "live_faults"
+TOKEN: Final = "faults"
+
+SHORTENED: Final[Mapping[str, str]] = {
+    "SALDO_POLL_SECONDS": "1",
+    "SALDO_RETRY_DELAYS": "1s,2s,5s",
+    "YOOKASSA_REQUESTS_PER_SECOND": "200",
+    "YOOKASSA_POLL_DELAYS": "6s,9s,12s",
+    "GATEWAY_YOOKASSA_CREATE_TIMEOUT": "5s",
+    "GATEWAY_YOOKASSA_FETCH_TIMEOUT": "4s",
+    "GATEWAY_YOOKASSA_UNCLEAR_DELAYS": "500ms,1s,2s,5s",
+    "GATEWAY_YOOKASSA_REPEAT_DELAYS": "10s,20s,30s",
+    "GATEWAY_YOOKASSA_DOUBT": "10s",
+}
+"""What a real installation has too, with longer times: a run has minutes, not days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where everything of a run is."""
+
+    sandbox: str
+    """With its prefix."""
+    public: str
+    """What the services believe browsers see."""
+    database_url: str
+    bus_url: str
+
+
+def common(addresses: Addresses, services: Iterable[str]) -> dict[str, str]:
+    """Return the settings that every service of a run shares."""
+    token = hashlib.sha256(TOKEN.encode()).hexdigest()
+    scopes = ["contracts:write", "payments:write"]
+    return {
+        "SALDO_DATABASE_URL": addresses.database_url,
+        "SALDO_BUS_URL": addresses.bus_url,
+        "SALDO_PUBLIC_URL": addresses.public,
+        "SALDO_SERVICES": ",".join(services),
+        "SALDO_SIGNING_KEYS": "only for runs of the fault test",
+        "SALDO_ENCRYPTION_KEYS": "c2FsZG8tZmF1bHRzLW9ubHktZm9yLWEtdGVzdC1ydW4=",
+        "SALDO_API_TOKENS": json.dumps({token: {"name": "faults", "scopes": scopes}}),
+        "SALDO_LOG_LEVEL": "WARNING",
+        "YOOKASSA_API_URL": f"{addresses.sandbox}/yookassa/v3",
+        "YOOKASSA_SHOP_ID": SHOP.id,
+        "YOOKASSA_SECRET_KEY": SHOP_KEY,
+        "YOOKASSA_TEST_MODE": "false",
+        "YOOKASSA_CALLBACK_NETWORKS": f"{LOOPBACK}/32",
+        "SMTP_URL": "log://",
+        "MAIL_FROM": "billing@provider.example",
+        "SMS_PROVIDER": "log",
+        **SHORTENED,
+    }
+
+
+def listening(port: int) -> dict[str, str]:
+    """Return the settings of a process that listens on a port."""
+    return {"SALDO_LISTEN": f"{LOOPBACK}:{port}"}
+
+
+def sandbox_command(port: int, gateway_url: str, store: Path, seed: int) -> list[str]:
+    """Return the command line of the simulators; their own clock runs ten times as fast."""
+    return [
+        *("-m", "simulators", "--port", str(port), "--store", str(store), "--seed", str(seed)),
+        *("--shop", f"{SHOP.id}:{SHOP_KEY}:live", "--time-scale", "0.1"),
+        *("--callback-url", f"{gateway_url}/yookassa/callbacks"),
+    ]

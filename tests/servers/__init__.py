@@ -1,0 +1,1 @@
+"""PostgreSQL, RabbitMQ and Chromium for tests, faults and bench: found or started privately."""
