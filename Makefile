@@ -1,0 +1,109 @@
+# Python 3.11+ and make are all that `make demo` and `make test` need; `make help` lists the rest.
+
+PYTHON ?= python3
+PORT ?= 8080
+# Tests wait for disks and brokers more than they compute: several files at a time, even on two cores.
+WORKERS ?= 4
+
+MEMBERS := shared services/gateway-yookassa services/core-billing services/notifier deploy/embedded tests/simulators
+TYPED := shared/src $(wildcard services/*/src) deploy/embedded/src tests/simulators/src tests/servers tests/faults
+PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
+MANIFESTS := $(MEMBERS:%=%/pyproject.toml)
+
+# Each stamp says "this lock and these members are installed"; dev holds all of demo.
+CREATED := .venv/.created
+DEMO_READY := .venv/.demo-ready
+DEV_READY := .venv/.dev-ready
+READY_FOR_DEMO := $(if $(wildcard $(DEV_READY)),$(DEV_READY),$(DEMO_READY))
+
+# A lock made with a machine's own index holds that machine's versions and too few hashes.
+UV := env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_DEFAULT_INDEX -u UV_FIND_LINKS -u UV_CONFIG_FILE uv
+COMPILE := $(UV) pip compile --no-config --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help venv demo test check-fast lint format faults bench bench-large mutants lock clean
+
+##@ Everyday
+
+help: ## List the commands
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY_FOR_DEMO) ## Run everything in one process with simulators (PORT=8080), data in .demo/
+	.venv/bin/python -m embedded demo --port $(PORT)
+
+test: lint check-fast ## Lint, then every test (ARGS="-k ledger" is handed to pytest)
+
+check-fast: $(DEV_READY) ## Every test, without lint
+	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+lint: $(DEV_READY) ## ruff, mypy --strict, import-linter
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy --strict $(TYPED)
+	.venv/bin/lint-imports --no-logo
+
+format: $(DEV_READY) ## Format the code and fix what ruff can fix
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+##@ Long runs
+
+faults: $(DEV_READY) ## Kill, restart and purge everything under load; prove that no kopeck moved
+	PYTHONPATH=tests .venv/bin/python tests/faults/run.py $(ARGS)
+
+bench: $(DEV_READY) ## Print the numbers to hold and write bench.json
+	PYTHONPATH=tests .venv/bin/python tests/bench/run.py $(ARGS)
+
+bench-large: $(DEV_READY) ## The same with ten million payments in the tables
+	PYTHONPATH=tests .venv/bin/python tests/bench/run.py --large $(ARGS)
+
+mutants: $(DEV_READY) ## Break each line of the money code and list what no test noticed
+	rm -rf .mutants && mkdir -p .mutants/src
+	cp -r shared/src/* $(wildcard services/*/src/*) .mutants/src
+	cp -r --parents conftest.py pyproject.toml tests/servers $(wildcard shared/tests services/*/tests) .mutants
+	cd .mutants && ../.venv/bin/mutmut run $(ARGS)
+	cd .mutants && ../.venv/bin/mutmut results
+
+##@ Upkeep
+
+venv: $(DEV_READY) ## Make .venv with everything a developer needs
+
+lock: ## Lock the dependencies anew (needs uv; UPGRADE=1 takes newer versions)
+	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH (pip install uv); nothing else does." >&2; exit 1; }
+	cd requirements && $(COMPILE) runtime.in -o runtime.lock
+	cd requirements && $(COMPILE) demo.in -c runtime.lock -o demo.lock
+	cd requirements && $(COMPILE) dev.in sdist.in -c demo.lock --no-emit-package yookassa -o dev.lock
+	cd requirements && $(COMPILE) sdist.in -c dev.lock --no-deps -o sdist.lock
+
+clean: ## Remove .venv and what tools left behind; the demo's data stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov .mutants bench.json
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Members and sources are built without isolation: their build tools are in the lock, so nothing comes unhashed.
+LOCKED := install --require-hashes --only-binary=:all: -r
+SOURCES := install --require-hashes --no-deps --no-build-isolation -r
+EDITABLE := install --no-index --no-deps --no-build-isolation $(MEMBERS:%=-e %)
+
+$(CREATED):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Saldo needs Python 3.11 or newer: name one with PYTHON=/path/to/python3." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "This Python cannot make virtual environments: install python3-venv (apt-get install python3-venv)." >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+$(DEMO_READY): requirements/demo.lock $(MANIFESTS) | $(CREATED)
+	$(PIP) $(LOCKED) requirements/demo.lock
+	$(PIP) $(EDITABLE)
+	@touch $@
+
+$(DEV_READY): requirements/dev.lock requirements/sdist.lock $(MANIFESTS) | $(CREATED)
+	$(PIP) $(LOCKED) requirements/dev.lock
+	$(PIP) $(SOURCES) requirements/sdist.lock
+	$(PIP) $(EDITABLE)
+	@touch $@
