@@ -166,3 +166,38 @@ async def test_a_loop_that_was_stopped_before_it_began_does_nothing() -> None:
         raise AssertionError("not to be called")
 
     await run_loop(Loop("a", step, 1), "s", stopping)
+
+
+async def test_a_signal_after_a_pause_is_answered_at_once_and_a_stream_of_them_is_paced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, slept, steps = 100.0, list[float](), 0
+    stopping = asyncio.Event()
+
+    async def sleep_until(moment: float) -> None:
+        slept.append(max(0.0, moment - now))
+
+    async def wait(*_: Any) -> None:
+        nonlocal now
+        now += (5.0, 0.25)[steps > 1]
+
+    async def step() -> bool:
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            stopping.set()
+        return False
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    monkeypatch.setattr(loops, "sleep_until", sleep_until)
+    monkeypatch.setattr(loops, "_wait", wait)
+    await run_loop(Loop("a", step, 60, asyncio.Event(), pace_seconds=1), "s", stopping)
+    assert slept == [0.0, 0.75, 0.75]
+
+
+async def test_sleeping_until_a_moment_that_has_passed_is_no_sleep() -> None:
+    loop = asyncio.get_running_loop()
+    await asyncio.wait_for(loops.sleep_until(loop.time() - 1), 1)
+    begun = loop.time()
+    await loops.sleep_until(begun + 0.01)
+    assert loop.time() >= begun + 0.01

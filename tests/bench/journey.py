@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -30,6 +31,7 @@ PER_SECOND: Final = 100
 _CONTRACTS: Final = 1000
 _LOOK_SECONDS: Final = 0.003
 _PATIENCE_SECONDS: Final = 10.0
+_UNSETTLED_SECONDS: Final = 1.0
 _NEWER: Final = "SELECT id, external_id FROM payment WHERE id > $1 ORDER BY id"
 
 
@@ -81,12 +83,21 @@ async def _pay(ready: Town, payment_id: str, at: float) -> None:
 
 
 async def _watch(connection: asyncpg.Connection, count: int) -> Mapping[str, float]:
-    """See payments reach the ledger, whose commit is the balance's; return the moments."""
+    """See payments reach the ledger, whose commit is the balance's; return the moments.
+
+    Ids are given before they are committed, so a smaller one may be seen after a greater one: what
+    was seen within the last second is looked at again.
+    """
     arrived: dict[str, float] = {}
-    last = await connection.fetchval("SELECT coalesce(max(id), 0) FROM payment")
+    seen: deque[tuple[float, int]] = deque()
+    settled = await connection.fetchval("SELECT coalesce(max(id), 0) FROM payment")
     until = time.perf_counter() + count / PER_SECOND + _PATIENCE_SECONDS
     while len(arrived) < count and time.perf_counter() < until:
-        for row in await connection.fetch(_NEWER, last):
-            arrived[row["external_id"]] = time.perf_counter()
+        for row in await connection.fetch(_NEWER, settled):
+            now = time.perf_counter()
+            if arrived.setdefault(row["external_id"], now) == now:
+                seen.append((now, row["id"]))
+        while seen and seen[0][0] < time.perf_counter() - _UNSETTLED_SECONDS:
+            settled = max(settled, seen.popleft()[1])
         await asyncio.sleep(_LOOK_SECONDS)
     return arrived

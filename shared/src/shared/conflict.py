@@ -12,9 +12,10 @@ from typing import Literal
 
 from sqlalchemy import Column, LargeBinary, Table, Text, Uuid
 
-from shared.db import Instant, Tx, insert_new, metadata
+from shared.db import Instant, Tx, metadata
 from shared.events import Event, encode
 from shared.metrics import alarm
+from shared.rows import insert_new
 
 schema = metadata()
 event_conflict = Table(

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import DateTime, MetaData, Table, TextClause, bindparam, event, text
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import DateTime, MetaData, event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -215,37 +212,3 @@ def raise_signal(tx: Tx, name: str) -> None:
 def is_postgres(tx: Tx) -> bool:
     """Say whether the connection speaks PostgreSQL; the other kind is SQLite."""
     return tx.dialect.name == "postgresql"
-
-
-async def insert_new(
-    tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]], returning: str
-) -> list[Any]:
-    """Insert those rows that break no unique rule, in one statement; return one column of them.
-
-    On PostgreSQL the columns travel as arrays, so that a batch of any size is one prepared
-    statement. Raises ValueError where the rows do not all name the same columns; a column that
-    they leave out takes the default of the database.
-    """
-    if not rows:
-        return []
-    columns = rows[0].keys()
-    if any(row.keys() != columns for row in rows):
-        raise ValueError(f"rows of {table.name} name different columns")
-    if is_postgres(tx):
-        statement = _unnest_insert(table, tuple(columns), returning)
-        arrays = {name: [row[name] for row in rows] for name in columns}
-        return list((await tx.execute(statement, arrays)).scalars())
-    insert = sqlite_insert(table).on_conflict_do_nothing().returning(table.c[returning])
-    return list((await tx.execute(insert, list(rows))).scalars())
-
-
-@lru_cache(maxsize=64)
-def _unnest_insert(table: Table, columns: tuple[str, ...], returning: str) -> TextClause:
-    quoted = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
-    names = ", ".join(quoted(name) for name in columns)
-    arrays = ", ".join(f":{name}" for name in columns)
-    kinds = [bindparam(name, type_=postgresql.ARRAY(table.c[name].type)) for name in columns]
-    return text(
-        f"INSERT INTO {quoted(table.name)} ({names}) SELECT * FROM unnest({arrays}) "  # noqa: S608 - names of our own schema
-        f"ON CONFLICT DO NOTHING RETURNING {quoted(returning)}"
-    ).bindparams(*kinds)

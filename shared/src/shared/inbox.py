@@ -24,11 +24,12 @@ from sqlalchemy import delete, select, update
 
 from shared import conflict
 from shared.clock import Clock
-from shared.db import Database, Tx, insert_new, is_outage, is_repeatable, transaction
+from shared.db import Database, Tx, is_outage, is_repeatable, transaction
 from shared.errors import Poison
 from shared.events import Event, decode, encode
 from shared.inbox_table import RELEASED, inbox, schema
 from shared.metrics import CONSUMED
+from shared.rows import insert_new
 
 __all__ = ["RELEASED", "inbox", "schema"]
 

@@ -24,6 +24,9 @@ class Loop:
     step: Callable[[], Awaitable[bool]]
     every_seconds: float
     signal: asyncio.Event | None = None
+    pace_seconds: float = 0.0
+    """The least time between two steps: an idle loop answers a signal at once, a busy one finds
+    more to do in each step, which costs nearly as much for one row as for many."""
 
 
 async def run_loop(loop: Loop, service: str, stopping: asyncio.Event) -> None:
@@ -35,6 +38,7 @@ async def run_loop(loop: Loop, service: str, stopping: asyncio.Event) -> None:
     failures = 0
     while not stopping.is_set():
         signal.clear()
+        begun = asyncio.get_running_loop().time()
         try:
             more = await loop.step()
             failures = 0
@@ -46,6 +50,14 @@ async def run_loop(loop: Loop, service: str, stopping: asyncio.Event) -> None:
             continue
         if not more:
             await _wait(stopping, signal, loop.every_seconds)
+            await sleep_until(begun + loop.pace_seconds)
+
+
+async def sleep_until(moment: float) -> None:
+    """Sleep until a moment of the running event loop's own clock; not at all if it has passed."""
+    left = moment - asyncio.get_running_loop().time()
+    if left > 0:
+        await asyncio.sleep(left)
 
 
 async def _wait(stopping: asyncio.Event, signal: asyncio.Event | None, seconds: float) -> None:

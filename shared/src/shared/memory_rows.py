@@ -11,13 +11,14 @@ from uuid import UUID
 from sqlalchemy import or_, select, update
 
 from shared import conflict
-from shared.db import Tx, insert_new, raise_signal, transaction
+from shared.db import Tx, raise_signal, transaction
 from shared.envelope import decode
 from shared.errors import Poison
 from shared.inbox import Consumer
 from shared.inbox_table import inbox
 from shared.metrics import alarm
 from shared.outbox import Letter
+from shared.rows import insert_new
 
 LEASE: Final = timedelta(seconds=60)
 

@@ -22,7 +22,9 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    Update,
     Uuid,
+    bindparam,
     delete,
     func,
     or_,
@@ -33,18 +35,10 @@ from sqlalchemy import (
 from shared import conflict
 from shared.clock import Clock
 from shared.crypto import Signer
-from shared.db import (
-    Database,
-    Instant,
-    Tx,
-    insert_new,
-    metadata,
-    raise_signal,
-    reading,
-    transaction,
-)
+from shared.db import Database, Instant, Tx, metadata, raise_signal, reading, transaction
 from shared.events import Event, encode, sign
 from shared.metrics import OUTBOX_WAITING, alarm
+from shared.rows import insert_new, update_each
 from shared.topology import Topology, delay_seconds
 
 SIGNAL: Final = "outbox"
@@ -198,30 +192,38 @@ async def _keep_conflicts(tx: Tx, said: Sequence[Event], at: datetime) -> None:
         await conflict.keep(tx, "outbox", conflicting, at)
 
 
-async def _lease(db: Database, token: UUID, at: datetime) -> list[tuple[int, Letter]]:
+def _leasing() -> Update:
+    """Make the statement that leases due rows, with names where values come in."""
     due = (
         select(outbox.c.id)
-        .where(_unsent, outbox.c.due_at <= at)
-        .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= at))
+        .where(_unsent, outbox.c.due_at <= bindparam("at"))
+        .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= bindparam("at")))
         .order_by(outbox.c.due_at)
-        .limit(BATCH_MAX)
+        .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
     )
-    async with transaction(db) as tx:
-        rows = await tx.execute(
-            update(outbox)
-            .where(outbox.c.id.in_(due.scalar_subquery()))
-            .values(lease_token=token, leased_until=at + LEASE)
-            .returning(
-                outbox.c.id,
-                outbox.c.event_id,
-                outbox.c.type,
-                outbox.c.body,
-                outbox.c.signature,
-                outbox.c.attempts,
-            )
+    return (
+        update(outbox)
+        .where(outbox.c.id.in_(due.scalar_subquery()))
+        .values(lease_token=bindparam("token"), leased_until=bindparam("until"))
+        .returning(
+            outbox.c.id,
+            outbox.c.event_id,
+            outbox.c.type,
+            outbox.c.body,
+            outbox.c.signature,
+            outbox.c.attempts,
         )
-        leased = sorted(rows, key=lambda row: row.id)
+    )
+
+
+_LEASING: Final = _leasing()
+
+
+async def _lease(db: Database, token: UUID, at: datetime) -> list[tuple[int, Letter]]:
+    values = {"at": at, "most": BATCH_MAX, "token": token, "until": at + LEASE}
+    async with transaction(db) as tx:
+        leased = sorted(await tx.execute(_LEASING, values), key=lambda row: row.id)
     return [(r.id, Letter(r.event_id, r.type, r.body, r.signature, r.attempts + 1)) for r in leased]
 
 
@@ -232,14 +234,17 @@ async def _mark(
     failed: Sequence[tuple[int, Letter]],
     at: datetime,
 ) -> None:
-    mine = outbox.c.lease_token == token
-    release = {"lease_token": None, "leased_until": None}
+    released = ("lease_token", "leased_until")
+    done = [{"id": row_id, "lease_token": token, "sent_at": at} for row_id in sent]
+    again = [
+        {
+            "id": row_id,
+            "lease_token": token,
+            "attempts": letter.attempt,
+            "due_at": at + timedelta(seconds=delay_seconds(letter.attempt, _BACKOFF_SECONDS)),
+        }
+        for row_id, letter in failed
+    ]
     async with transaction(db) as tx:
-        if sent:
-            done = update(outbox).where(mine, outbox.c.id.in_(list(sent)))
-            await tx.execute(done.values(sent_at=at, **release))
-        for attempt in {letter.attempt for _, letter in failed}:
-            ids = [row_id for row_id, letter in failed if letter.attempt == attempt]
-            again = update(outbox).where(mine, outbox.c.id.in_(ids))
-            pause = timedelta(seconds=delay_seconds(attempt, _BACKOFF_SECONDS))
-            await tx.execute(again.values(attempts=attempt, due_at=at + pause, **release))
+        for rows in (done, again):
+            await update_each(tx, outbox, rows, "id", "lease_token", clear=released)

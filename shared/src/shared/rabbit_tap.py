@@ -7,6 +7,7 @@ from typing import Any
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
+from shared.loop import sleep_until
 from shared.rabbit_link import ATTEMPT, SIGNATURE
 
 
@@ -35,10 +36,15 @@ class Tap:
         """Make a waiting `take` return."""
         self._buffer.put_nowait(None)
 
-    async def take(self, most: int) -> list[DeliveredMessage]:
-        """Return what has arrived, at least one message unless woken, at most `most`."""
+    async def take(self, most: int, not_before: float = 0.0) -> list[DeliveredMessage]:
+        """Return what has arrived, at least one message unless woken, at most `most`.
+
+        Until the moment `not_before` of the event loop's clock fewer than that wait for others.
+        """
         taken: list[DeliveredMessage] = []
         item = await self._buffer.get()
+        if item is not None and self._buffer.qsize() + 1 < most:
+            await sleep_until(not_before)
         while item is not None:
             taken.append(item)
             if len(taken) == most or self._buffer.empty():

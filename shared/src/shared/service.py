@@ -31,6 +31,7 @@ from shared.outbox import Producer
 STOP_SECONDS: Final = 25.0
 CANCEL_SECONDS: Final = 2.0
 HOUSEKEEPING_SECONDS: Final = 30.0
+RELAY_PACE_SECONDS: Final = 0.02
 REPLAY_SECONDS: Final = 5.0
 
 _log = structlog.get_logger(__name__)
@@ -155,7 +156,7 @@ def _own_loops(service: Service, process: Process) -> Sequence[Loop]:
         return max(pruned) >= outbox.PRUNE_MAX
 
     loops = [
-        Loop("relay", relay, 1.0, db.signal(outbox.SIGNAL)),
+        Loop("relay", relay, 1.0, db.signal(outbox.SIGNAL), RELAY_PACE_SECONDS),
         Loop("housekeeping", housekeeping, HOUSEKEEPING_SECONDS),
     ]
     if service.replay is not None:

@@ -13,7 +13,7 @@ import pytest
 
 from shared.db import transaction
 from shared.events import Allocation
-from shared.gateway import callbacks, lanes, payments
+from shared.gateway import callbacks, claims, lanes, payments
 from shared.gateway.provider import Missing, Nudge, Order, Refused, Status, Throttled, Unclear
 
 SECOND = timedelta(seconds=1)
@@ -246,8 +246,8 @@ async def test_one_payment_from_many_sides_at_once_is_said_once(
     other = make_stand(db, stand.provider)
     ours = uuid4()
     provider_id = _foreign(stand, ours)
-    for claims in (Status.SUCCEEDED, Status.CANCELED, Status.PENDING):
-        nudged = Nudge(f"payment.{claims}", stand.provider.shop, provider_id, ours, claims)
+    for claimed in (Status.SUCCEEDED, Status.CANCELED, Status.PENDING):
+        nudged = Nudge(f"payment.{claimed}", stand.provider.shop, provider_id, ours, claimed)
         async with transaction(db) as tx:
             await callbacks.store(tx, [callbacks.Received(nudged, b"{}", stand.clock())], True)
     steps = (lanes.foreign_step(one.gateway) for one in (stand, other, stand, other))
@@ -287,3 +287,68 @@ async def test_a_callback_for_a_shop_that_is_gone_is_an_alarm(
     (row,) = await stand.rows(callbacks.callback)
     assert row.outcome == "shop_not_configured"
     assert stand.alarms == ["callback_shop_not_configured"]
+
+
+async def test_a_group_decides_as_one_after_the_other_would(stand: Any) -> None:
+    """Two answers about one payment, one order paid twice, a foreign and an unpaid one at once."""
+    twice, unpaid = await _paid(stand), await stand.wish()
+    second = _foreign(stand, twice.id)
+    forgotten = _foreign(stand, uuid4(), payment_id=None, allocations=())
+    pending = unpaid.payment.provider_payment_id
+    asked = [
+        (twice.provider_payment_id, Status.CANCELED),
+        (twice.provider_payment_id, Status.SUCCEEDED),
+        (second, Status.SUCCEEDED),
+        (forgotten, Status.SUCCEEDED),
+        (pending, Status.PENDING),
+    ]
+    received = [
+        callbacks.Received(
+            Nudge(f"payment.{claimed}", stand.provider.shop, provider_id, None, claimed),
+            b"{}",
+            stand.clock(),
+        )
+        for provider_id, claimed in asked
+    ]
+    async with transaction(stand.gateway.db) as tx:
+        await callbacks.store(tx, received, True)
+        held = [
+            claimed
+            for known in (True, False)
+            for claimed in await claims_of(tx, stand, known=known)
+        ]
+    answers = [lanes.Answer(one, stand.provider.made[one.provider_payment_id]) for one in held]
+    await lanes.settle(stand.gateway, answers)
+    said = [event.subject for event in await stand.said()]
+    assert sorted(said) == sorted([twice.provider_payment_id, second, forgotten])
+    rows = {row.provider_payment_id: row.status for row in await stand.rows(payments.payment)}
+    assert rows == {
+        twice.provider_payment_id: "succeeded",
+        second: "succeeded",
+        forgotten: "succeeded",
+        pending: "pending",
+    }
+    outcomes = [row.outcome for row in await stand.rows(callbacks.callback)]
+    assert sorted(outcomes) == ["pending", *["succeeded"] * 4]
+
+
+async def claims_of(tx: Any, stand: Any, *, known: bool) -> list[claims.Claimed]:
+    return await claims.claim(tx, stand.clock(), 10, MINUTE, known=known)
+
+
+async def test_a_claim_that_was_taken_over_records_nothing(stand: Any) -> None:
+    made = await _paid(stand)
+    nudge = Nudge(
+        "payment.succeeded", stand.provider.shop, made.provider_payment_id, None, Status.SUCCEEDED
+    )
+    async with transaction(stand.gateway.db) as tx:
+        await callbacks.store(tx, [callbacks.Received(nudge, b"{}", stand.clock())], True)
+        (late,) = await claims_of(tx, stand, known=True)
+    stand.clock.advance(2 * MINUTE)
+    async with transaction(stand.gateway.db) as tx:
+        (other,) = await claims_of(tx, stand, known=True)
+        await claims.record(tx, [claims.Progress(late, "late")])
+        await claims.record(tx, [claims.Progress(other, "other")])
+        await claims.record(tx, [claims.Progress(late, "late")])
+    (row,) = await stand.rows(callbacks.callback)
+    assert (row.outcome, row.due_at, row.lease_token, row.attempts) == ("other", None, None, 2)

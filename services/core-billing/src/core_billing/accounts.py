@@ -13,7 +13,6 @@ from functools import cache
 from typing import Final
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -21,14 +20,12 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
-    any_,
-    bindparam,
     select,
     update,
 )
-from sqlalchemy.sql.elements import ColumnElement
 
-from shared.db import Tx, insert_new, is_postgres, metadata
+from shared.db import Tx, is_postgres, metadata
+from shared.rows import among, insert_new, listed
 
 CONTRACT: Final = "contract:"
 PAYMENT: Final = "payment:"
@@ -90,25 +87,6 @@ def of_contract(number: str) -> str:
 def number_of(name: str) -> str:
     """Return the contract's number that an account's name holds."""
     return name.removeprefix(CONTRACT)
-
-
-def among(
-    tx: Tx, column: Column[int] | Column[str], values: Collection[object]
-) -> ColumnElement[bool]:
-    """Compare a column with a list; on PostgreSQL one array, so each length is one statement."""
-    if is_postgres(tx):
-        return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))
-    return column.in_(list(values))
-
-
-def listed(postgres: bool, column: Column[int] | Column[str], name: str) -> ColumnElement[bool]:
-    """Compare a column with the list that is given under a name when the statement runs.
-
-    For statements of each batch: to build one again costs more than to run it.
-    """
-    if postgres:
-        return column == any_(bindparam(name, type_=ARRAY(column.type)))
-    return column.in_(bindparam(name, expanding=True))
 
 
 async def open_contracts(tx: Tx, credit_limits: Mapping[str, int]) -> dict[str, int]:

@@ -20,13 +20,14 @@ from sqlalchemy import (
 )
 
 from core_billing import accounts, passwords
-from core_billing.accounts import among, balance
+from core_billing.accounts import balance
 from core_billing.rules import Rules
 from shared import outbox
 from shared.db import Instant, Tx, metadata
 from shared.errors import NotFound
 from shared.errors import Text as Sentence
 from shared.events import ContractChanged, Event
+from shared.rows import among
 
 schema = metadata()
 contract = Table(

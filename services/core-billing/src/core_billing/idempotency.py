@@ -13,9 +13,10 @@ from typing import Final
 from sqlalchemy import Column, Integer, LargeBinary, Table, Text, delete, select, tuple_, update
 
 from shared.crypto import Signer
-from shared.db import Database, Instant, Tx, insert_new, metadata, transaction
+from shared.db import Database, Instant, Tx, metadata, transaction
 from shared.errors import Conflict
 from shared.errors import Text as Sentence
+from shared.rows import insert_new
 
 KEEP: Final = timedelta(days=7)
 PRUNE_MAX: Final = 10_000

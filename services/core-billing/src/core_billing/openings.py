@@ -19,9 +19,10 @@ from core_billing.rules import Rules
 from core_billing.subscribers import Subscriber
 from shared import outbox
 from shared.crypto import Vault
-from shared.db import Tx, insert_new
+from shared.db import Tx
 from shared.errors import Text as Sentence
 from shared.errors import Unavailable
+from shared.rows import insert_new
 
 _AT_ONCE = Sentence(
     "The same contract is being opened at this moment: repeat the request",

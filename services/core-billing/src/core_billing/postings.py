@@ -27,8 +27,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from core_billing.accounts import account, among, balance, source
+from core_billing.accounts import account, balance, source
 from shared.db import Instant, Tx, is_postgres, metadata
+from shared.rows import among
 
 schema = metadata()
 payment = Table(

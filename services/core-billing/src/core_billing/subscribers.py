@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Column, Integer, Row, Table, Text, select
 
-from core_billing.accounts import among
 from core_billing.registration import NewSubscriber
 from core_billing.rules import Rules
 from shared.crypto import Vault
-from shared.db import Tx, insert_new, metadata
+from shared.db import Tx, metadata
 from shared.events import Event, SubscriberChanged
+from shared.rows import among, insert_new
 
 schema = metadata()
 subscriber = Table(

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Row, Table, Text, select
 
-from core_billing.accounts import among
 from core_billing.drafts import Payment
-from shared.db import Instant, Tx, insert_new, metadata
+from shared.db import Instant, Tx, metadata
 from shared.metrics import alarm
+from shared.rows import among, insert_new
 
 ANOTHER_AMOUNT: Final = "another_amount"
 BEFORE_CUTOVER: Final = "before_cutover"

@@ -25,18 +25,17 @@ from sqlalchemy import (
     case,
     func,
     select,
-    text,
-    update,
 )
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from core_billing.accounts import balance, listed
+from core_billing.accounts import balance
 from core_billing.contracts import contract
 from core_billing.rules import Rules
 from shared import outbox
-from shared.db import Tx, insert_new, is_postgres, metadata
+from shared.db import Tx, is_postgres, metadata
 from shared.events import BalanceLow, BalanceRecovered, Event
+from shared.rows import insert_new, listed, update_each
 
 DEFAULT_WATCHER: Final = "notifier"
 BALANCE: Final = "balance"
@@ -56,19 +55,6 @@ watch = Table(
     Column("cleared", Boolean, nullable=False),
 )
 _KEY: Final = (watch.c.contract_id, watch.c.watcher, watch.c.kind)
-_KEEP_STATE: Final = (
-    update(watch)
-    .where(*(column == bindparam(f"key_{column.name}") for column in _KEY))
-    .values(armed=bindparam("new_armed"), crossing=bindparam("new_crossing"))
-)
-_KEEP_STATES: Final = text(
-    "UPDATE watch SET armed = said.armed, crossing = said.crossing"
-    " FROM unnest(CAST(:key_contract_id AS integer[]), CAST(:key_watcher AS text[]),"
-    " CAST(:key_kind AS text[]), CAST(:new_armed AS boolean[]), CAST(:new_crossing AS integer[]))"
-    " AS said(contract_id, watcher, kind, armed, crossing)"
-    " WHERE watch.contract_id = said.contract_id AND watch.watcher = said.watcher"
-    " AND watch.kind = said.kind"
-)
 
 
 class State(NamedTuple):
@@ -167,19 +153,8 @@ async def crossings(
         if after != before:
             crossed.append(_new_state(row, after))
             said.append(_said(rules, row, after, at, contracts[row.contract_id]))
-    await _keep_states(tx, crossed)
+    await update_each(tx, watch, crossed, *(column.name for column in _KEY))
     return said
-
-
-async def _keep_states(tx: Tx, crossed: Sequence[Mapping[str, Any]]) -> None:
-    if not crossed:
-        return
-    if is_postgres(tx):
-        await tx.execute(
-            _KEEP_STATES, {name: [row[name] for row in crossed] for name in crossed[0]}
-        )
-    else:
-        await tx.execute(_KEEP_STATE, list(crossed))
 
 
 @cache
@@ -208,11 +183,11 @@ def _watching(postgres: bool) -> Select[Any]:
 
 def _new_state(row: Any, after: State) -> dict[str, Any]:
     return {
-        "key_contract_id": row.contract_id,
-        "key_watcher": row.watcher,
-        "key_kind": row.kind,
-        "new_armed": after.armed,
-        "new_crossing": after.crossing,
+        "contract_id": row.contract_id,
+        "watcher": row.watcher,
+        "kind": row.kind,
+        "armed": after.armed,
+        "crossing": after.crossing,
     }
 
 

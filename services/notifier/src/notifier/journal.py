@@ -41,7 +41,8 @@ from sqlalchemy import (
 
 from notifier.channels.port import ChannelName
 from notifier.messages import Facts, Kind
-from shared.db import Instant, Tx, insert_new, metadata, raise_signal
+from shared.db import Instant, Tx, metadata, raise_signal
+from shared.rows import insert_new
 
 NEW_SIGNAL: Final = "notifier.new"
 CHANNELS: Final[tuple[ChannelName, ...]] = ("sms", "email")

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
-from uuid import UUID, uuid4
 
 from sqlalchemy import (
     BigInteger,
@@ -27,15 +26,13 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    or_,
     select,
     text,
     tuple_,
-    update,
 )
 
 from shared.db import Instant, Tx, is_postgres, metadata
-from shared.gateway.provider import Nudge, Status
+from shared.gateway.provider import Nudge
 
 KEPT: Final = timedelta(days=30)
 PRUNE_MAX: Final = 10_000
@@ -98,19 +95,6 @@ class Stored(NamedTuple):
     foreign: int
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A callback somebody works on until the lease runs out."""
-
-    id: int
-    token: UUID
-    shop: str
-    provider_payment_id: str
-    claims: Status
-    known: bool
-    attempt: int
-
-
 async def store(tx: Tx, batch: Sequence[Received], room: bool) -> Stored:
     """Insert those that are not stored yet; return how many that were.
 
@@ -141,52 +125,11 @@ async def foreign_since(tx: Tx, since: datetime) -> int:
     return int((await tx.execute(select(func.count()).where(*where))).scalar_one())
 
 
-async def claim(
-    tx: Tx, at: datetime, limit: int, lease: timedelta, *, known: bool
-) -> list[Claimed]:
-    """Lease due callbacks of one lane, oldest first."""
-    due = (
-        select(callback.c.id)
-        .where(callback.c.due_at <= at, callback.c.known.is_(known))
-        .where(or_(callback.c.leased_until.is_(None), callback.c.leased_until <= at))
-        .order_by(callback.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    token, c = uuid4(), callback.c
-    taken = await tx.execute(
-        update(callback)
-        .where(callback.c.id.in_(due.scalar_subquery()))
-        .values(lease_token=token, leased_until=at + lease, attempts=callback.c.attempts + 1)
-        .returning(c.id, c.shop, c.provider_payment_id, c.claims, c.known, c.attempts)
-    )
-    return [
-        Claimed(row.id, token, row.shop, row.provider_payment_id, Status(row.claims), *row[4:])
-        for row in taken
-    ]
-
-
-async def finish(tx: Tx, claimed: Claimed, outcome: str) -> None:
-    """Say what a callback has led to; nobody works on it again."""
-    await _release(tx, claimed, {"outcome": outcome, "due_at": None})
-
-
-async def postpone(tx: Tx, claimed: Claimed, due_at: datetime) -> None:
-    """Look at a callback again later."""
-    await _release(tx, claimed, {"due_at": due_at})
-
-
 async def prune(tx: Tx, at: datetime) -> int:
     """Delete finished callbacks of more than 30 days ago, at most 10 000; return how many."""
     done = (callback.c.due_at.is_(None), callback.c.received_at < at - KEPT)
     old = select(callback.c.id).where(*done).limit(PRUNE_MAX)
     return (await tx.execute(delete(callback).where(callback.c.id.in_(old)))).rowcount
-
-
-async def _release(tx: Tx, claimed: Claimed, changes: dict[str, Any]) -> None:
-    mine = (callback.c.id == claimed.id, callback.c.lease_token == claimed.token)
-    values = {"lease_token": None, "leased_until": None, **changes}
-    await tx.execute(update(callback).where(*mine).values(values))
 
 
 _NAMES: Final = (

@@ -25,7 +25,7 @@ from shared.gateway.provider import (
     Status,
     Throttled,
 )
-from shared.gateway.settling import absorb, announce, conclude
+from shared.gateway.settling import Truth, absorb, announce, conclude
 from shared.metrics import alarm
 
 PAGES_MAX: Final = 200
@@ -66,7 +66,8 @@ async def look(gateway: Gateway, lease: Lease) -> None:
 
 async def _made(gateway: Gateway, lease: Lease, truth: ProviderPayment, at: datetime) -> None:
     async with transaction(gateway.db) as tx:
-        decision = await absorb(tx, gateway, lease.payment.shop, truth, at, lease.payment.id)
+        told = Truth(lease.payment.shop, truth, lease.payment.id)
+        (decision,) = await absorb(tx, gateway, [told], at)
         await leases.release(tx, lease, None)
     announce(decision)
 
@@ -103,7 +104,7 @@ async def _fail(gateway: Gateway, lease: Lease, reason: str, at: datetime) -> No
             await leases.release(tx, lease, None)
             return
         decision = settle.canceled(known, reason, at)
-        await conclude(tx, gateway, known, decision, at)
+        await conclude(tx, gateway, [(known, decision)], at)
         await leases.release(tx, lease, None)
     announce(decision)
 

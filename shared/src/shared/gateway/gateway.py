@@ -12,6 +12,7 @@ from typing import Final
 from shared.clock import Clock
 from shared.crypto import Signer, Vault
 from shared.db import Database
+from shared.gateway.group import Group
 from shared.gateway.pool import Pool
 from shared.gateway.provider import Provider
 from shared.gateway.settle import Rules
@@ -68,6 +69,8 @@ class Gateway:
     callbacks: Pool = field(default_factory=lambda: Pool(16))
     polls: Pool = field(default_factory=lambda: Pool(8))
     creations: Pool = field(default_factory=lambda: Pool(64))
+    answers: Group = field(default_factory=Group)
+    """What the provider has said of callbacks and is not written down yet."""
 
     @property
     def maker(self) -> Provider:

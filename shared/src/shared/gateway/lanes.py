@@ -6,26 +6,38 @@ ones after a restored backup and forged ones alike, get one question a second.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
 
 from shared.db import transaction
-from shared.gateway import callbacks
-from shared.gateway.callbacks import Claimed
+from shared.gateway import claims
+from shared.gateway.claims import Claimed, Progress
 from shared.gateway.gateway import CALLBACKS, Gateway, pause
 from shared.gateway.provider import Missing, ProviderPayment, Refused, Status, Unclear
 from shared.gateway.settle import Decision
-from shared.gateway.settling import absorb, announce
+from shared.gateway.settling import Truth, absorb, announce
 from shared.metrics import CALLBACKS as COUNTED
 from shared.metrics import alarm
 
+PACE_SECONDS: Final = 0.02
 FOREIGN_EVERY_SECONDS: Final = 1.0
 ATTEMPTS_MAX: Final = 500
 """With pauses of ten minutes more than three days; the payment itself is polled all the same."""
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the provider has answered about a callback's payment."""
+
+    claimed: Claimed
+    payment: ProviderPayment
 
 
 async def step(gateway: Gateway) -> bool:
@@ -55,7 +67,7 @@ async def work(gateway: Gateway, claimed: Claimed) -> None:
     found = await provider.fetch(claimed.provider_payment_id)
     at = gateway.clock()
     if isinstance(found, ProviderPayment):
-        await _settle(gateway, claimed, found, at)
+        await gateway.answers.put(Answer(claimed, found), partial(settle, gateway))
     elif isinstance(found, Missing):
         await _forged(gateway, claimed, at)
     else:
@@ -68,19 +80,35 @@ async def work(gateway: Gateway, claimed: Claimed) -> None:
         await _postpone(gateway, claimed, at, after)
 
 
-async def _settle(gateway: Gateway, claimed: Claimed, truth: ProviderPayment, at: datetime) -> None:
-    # A copy of the provider's data may lag behind its own callback: ask again, soon.
-    behind = truth.status is Status.PENDING and claimed.claims.rank > Status.PENDING.rank
-    after = _patience(gateway, claimed) if behind else None
+async def settle(gateway: Gateway, answers: Sequence[Answer]) -> None:
+    """Write down what the provider said of callbacks' payments, in one transaction."""
+    at = gateway.clock()
+    # In one order for everybody: two replicas may work on two callbacks about one payment.
+    ordered = sorted(answers, key=lambda answer: answer.claimed.provider_payment_id)
     async with transaction(gateway.db) as tx:
-        decision = await absorb(tx, gateway, claimed.shop, truth, at)
-        if after is None:
-            await callbacks.finish(tx, claimed, _outcome(decision, behind=behind))
-        else:
-            await callbacks.postpone(tx, claimed, at + after)
-    announce(decision)
+        truths = [Truth(answer.claimed.shop, answer.payment) for answer in ordered]
+        decisions = await absorb(tx, gateway, truths, at)
+        progress = [
+            _progress(gateway, answer, decision, at)
+            for answer, decision in zip(ordered, decisions, strict=True)
+        ]
+        await claims.record(tx, progress)
+    for decision, one in zip(decisions, progress, strict=True):
+        announce(decision)
+        if one.due_at is not None:
+            gateway.wake(CALLBACKS, one.due_at - at)
+
+
+def _progress(
+    gateway: Gateway, answer: Answer, decision: Decision | None, at: datetime
+) -> Progress:
+    # A copy of the provider's data may lag behind its own callback: ask again, soon.
+    claimed, status = answer.claimed, answer.payment.status
+    behind = status is Status.PENDING and claimed.claims.rank > Status.PENDING.rank
+    after = _patience(gateway, claimed) if behind else None
     if after is not None:
-        gateway.wake(CALLBACKS, after)
+        return Progress(claimed, due_at=at + after)
+    return Progress(claimed, _outcome(decision, behind=behind))
 
 
 async def _forged(gateway: Gateway, claimed: Claimed, at: datetime) -> None:
@@ -108,15 +136,15 @@ def _outcome(decision: Decision | None, *, behind: bool) -> str:
 async def _claim(gateway: Gateway, limit: int, *, known: bool) -> list[Claimed]:
     lease = gateway.timing.fetch_lease
     async with transaction(gateway.db) as tx:
-        return await callbacks.claim(tx, gateway.clock(), limit, lease, known=known)
+        return await claims.claim(tx, gateway.clock(), limit, lease, known=known)
 
 
 async def _finish(gateway: Gateway, claimed: Claimed, outcome: str) -> None:
     async with transaction(gateway.db) as tx:
-        await callbacks.finish(tx, claimed, outcome)
+        await claims.record(tx, [Progress(claimed, outcome)])
 
 
 async def _postpone(gateway: Gateway, claimed: Claimed, at: datetime, after: timedelta) -> None:
     async with transaction(gateway.db) as tx:
-        await callbacks.postpone(tx, claimed, at + after)
+        await claims.record(tx, [Progress(claimed, due_at=at + after)])
     gateway.wake(CALLBACKS, after)

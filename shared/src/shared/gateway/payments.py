@@ -6,25 +6,27 @@ number of times. Who may send or ask at a time is the matter of `leases`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Index,
     Integer,
     LargeBinary,
     Row,
+    Select,
     Table,
     Text,
     UniqueConstraint,
     Uuid,
     and_,
     select,
-    update,
 )
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -33,6 +35,7 @@ from shared.db import Instant, Tx, is_postgres, metadata
 from shared.events import Allocation
 from shared.gateway.provider import Status
 from shared.gateway.settle import Payment
+from shared.rows import listed, update_each
 
 schema = metadata()
 payment = Table(
@@ -138,32 +141,67 @@ async def lock(tx: Tx, payment_id: UUID) -> Payment | None:
     return await _one(tx, payment.c.id == payment_id, locked=True)
 
 
-async def lock_by_provider(
-    tx: Tx, shop: str, provider_id: str, ours: UUID | None
-) -> Payment | None:
-    """Return and lock the row the provider's payment belongs to.
+class Named(NamedTuple):
+    """How a payment of the provider is known: by its id at a shop, and by the id we gave it."""
+
+    shop: str
+    provider_id: str
+    ours: UUID | None
+
+
+async def lock_by_provider(tx: Tx, named: Sequence[Named]) -> dict[Named, Payment]:
+    """Return and lock the rows the provider's payments belong to.
 
     That is the row bound to its id, or else the row of our id that is bound to none yet. A second
     payment that carries our id is money of its own and has no row.
     """
-    bound = and_(payment.c.shop == shop, payment.c.provider_payment_id == provider_id)
-    found = await _one(tx, bound, locked=True)
-    if found is not None or ours is None:
-        return found
-    free = and_(payment.c.id == ours, payment.c.provider_payment_id.is_(None))
-    return await _one(tx, and_(free, payment.c.shop == shop), locked=True)
+    if not named:
+        return {}
+    ids = {"shops": list({one.shop for one in named}), "ids": [one.provider_id for one in named]}
+    bound = await tx.execute(_locking_bound(is_postgres(tx)), ids)
+    rows = {(row.shop, row.provider_payment_id): row for row in bound}
+    found = {one: rows[one[:2]] for one in named if one[:2] in rows}
+    wanted = {one.ours for one in named if one not in found and one.ours is not None}
+    if wanted:
+        free = await tx.execute(_locking_unbound(is_postgres(tx)), {"ids": list(wanted)})
+        unbound = {(row.shop, row.id): row for row in free}
+        for one in named:
+            if one not in found and (row := unbound.pop((one.shop, one.ours), None)) is not None:
+                found[one] = row
+    return {one: to_payment(row) for one, row in found.items()}
 
 
-async def write(tx: Tx, known: Payment, extra: Mapping[str, Any]) -> None:
-    """Write what is known of a locked payment."""
-    row = {name: getattr(known, name) for name in _FACTS} | {"status": str(known.status)}
-    await tx.execute(update(payment).where(payment.c.id == known.id).values(**row, **extra))
+async def write(tx: Tx, changed: Iterable[tuple[Payment, Mapping[str, Any]]]) -> None:
+    """Write what is known of locked payments, each with further columns of its own."""
+    alike: dict[frozenset[str], list[Mapping[str, Any]]] = {}
+    for known, extra in changed:
+        row = {"id": known.id, **{name: getattr(known, name) for name in _FACTS}}
+        alike.setdefault(frozenset(extra), []).append({**row, "status": str(known.status), **extra})
+    for rows in alike.values():
+        await update_each(tx, payment, rows, "id")
 
 
 async def _one(tx: Tx, where: Any, *, locked: bool = False) -> Payment | None:
     statement = select(payment).where(where)
     row = (await tx.execute(statement.with_for_update() if locked else statement)).one_or_none()
     return None if row is None else to_payment(row)
+
+
+@cache
+def _locking_bound(postgres: bool) -> Select[Any]:
+    shops = listed(postgres, payment.c.shop, "shops")
+    return _locking(shops, listed(postgres, payment.c.provider_payment_id, "ids"))
+
+
+@cache
+def _locking_unbound(postgres: bool) -> Select[Any]:
+    free = payment.c.provider_payment_id.is_(None)
+    return _locking(listed(postgres, payment.c.id, "ids"), free)
+
+
+def _locking(*where: ColumnElement[bool]) -> Select[Any]:
+    """Read rows and lock them, in one order for everybody."""
+    return select(payment).where(*where).order_by(payment.c.id).with_for_update()
 
 
 def _row(known: Payment) -> dict[str, Any]:

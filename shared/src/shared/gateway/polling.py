@@ -16,7 +16,7 @@ from shared.gateway import creation, leases
 from shared.gateway.gateway import PAYMENTS, Gateway, pause
 from shared.gateway.leases import Lease
 from shared.gateway.provider import Missing, ProviderPayment, Refused, Unclear
-from shared.gateway.settling import absorb, announce
+from shared.gateway.settling import Truth, absorb, announce
 from shared.metrics import alarm
 
 VANISHED_AFTER: Final = timedelta(days=1)
@@ -57,7 +57,8 @@ async def _ask(gateway: Gateway, lease: Lease, provider_id: str) -> None:
         after = pause(gateway.timing.poll, lease.attempt + 1)
         if isinstance(outcome, ProviderPayment):
             async with transaction(gateway.db) as tx:
-                decision = await absorb(tx, gateway, payment.shop, outcome, at, payment.id)
+                told = Truth(payment.shop, outcome, payment.id)
+                (decision,) = await absorb(tx, gateway, [told], at)
                 await leases.release(tx, lease, at + after)
             announce(decision)
             gateway.wake(PAYMENTS, after)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import structlog
@@ -15,6 +15,7 @@ from shared.db import Tx
 from shared.events import Event, PaymentCanceled, PaymentSucceeded
 from shared.gateway import payments, settle
 from shared.gateway.gateway import Gateway, pause
+from shared.gateway.payments import Named
 from shared.gateway.provider import ProviderPayment, Status
 from shared.gateway.settle import Decision, Payment
 from shared.metrics import alarm
@@ -22,37 +23,59 @@ from shared.metrics import alarm
 _log = structlog.get_logger(__name__)
 
 
-async def absorb(
-    tx: Tx,
-    gateway: Gateway,
-    shop: str,
-    truth: ProviderPayment,
-    at: datetime,
-    ours: UUID | None = None,
-) -> Decision | None:
-    """Merge what one shop's credentials were told; `ours` is the row the question was about.
+class Truth(NamedTuple):
+    """What the credentials of a shop were told; `ours` is the row the question was about."""
 
-    Returns what was decided, for `announce` after the commit; None for a payment that is nobody's
-    here and has not succeeded.
+    shop: str
+    payment: ProviderPayment
+    ours: UUID | None = None
+
+    @property
+    def named(self) -> Named:
+        """Return how its row is found."""
+        return Named(self.shop, self.payment.id, self.ours or self.payment.payment_id)
+
+
+async def absorb(
+    tx: Tx, gateway: Gateway, truths: Sequence[Truth], at: datetime
+) -> list[Decision | None]:
+    """Merge truths in the order in which they were told, many in a few statements.
+
+    Returns what was decided of each, for `announce` after the commit; None for a payment that is
+    nobody's here and has not succeeded.
     """
-    ours = ours or truth.payment_id
-    known = await payments.lock_by_provider(tx, shop, truth.id, ours)
-    if known is None:
-        if truth.status is not Status.SUCCEEDED:
-            return None
-        known = await _adopt(tx, shop, truth)
-    decision = settle.decide(known, truth, gateway.rules(shop), at)
-    await conclude(tx, gateway, known, decision, at)
-    return decision
+    rows = await payments.lock_by_provider(tx, [truth.named for truth in truths])
+    known = {(one.shop, one.provider_id): row for one, row in rows.items()}
+    decided: list[tuple[Payment, Decision]] = []
+    decisions: list[Decision | None] = []
+    for truth in truths:
+        key = (truth.shop, truth.payment.id)
+        before = known.get(key)
+        if before is None and truth.payment.status is Status.SUCCEEDED:
+            before = await _adopt(tx, truth)
+        if before is None:
+            decisions.append(None)
+            continue
+        decision = settle.decide(before, truth.payment, gateway.rules(truth.shop), at)
+        known[key] = decision.payment
+        decided.append((before, decision))
+        decisions.append(decision)
+    await conclude(tx, gateway, decided, at)
+    return decisions
 
 
 async def conclude(
-    tx: Tx, gateway: Gateway, known: Payment, decision: Decision, at: datetime
+    tx: Tx, gateway: Gateway, decided: Sequence[tuple[Payment, Decision]], at: datetime
 ) -> None:
-    """Write a decision about a locked payment, and say its event."""
-    await payments.write(tx, decision.payment, _schedule(gateway, known, decision, at))
-    if decision.event is not None:
-        await outbox.add(tx, gateway.producer, [event_of(gateway, decision)], at)
+    """Write decisions about locked payments, and say their events."""
+    changed: dict[UUID, tuple[Payment, Mapping[str, Any]]] = {}
+    for before, decision in decided:
+        _, earlier = changed.get(before.id, (None, {}))
+        schedule = _schedule(gateway, before, decision, at)
+        changed[before.id] = decision.payment, {**earlier, **schedule}
+    await payments.write(tx, changed.values())
+    said = [event_of(gateway, decision) for _, decision in decided if decision.event is not None]
+    await outbox.add(tx, gateway.producer, said, at)
 
 
 def announce(decision: Decision | None) -> None:
@@ -97,18 +120,19 @@ def success_of(gateway: Gateway, payment: Payment) -> Event:
     )
 
 
-async def _adopt(tx: Tx, shop: str, truth: ProviderPayment) -> Payment:
+async def _adopt(tx: Tx, truth: Truth) -> Payment:
     # Our id is free after a backup was restored; it is taken where one order was paid twice.
-    for payment_id in (truth.payment_id, uuid4()):
+    for payment_id in (truth.payment.payment_id, uuid4()):
         if payment_id is None:
             continue
-        adopted = replace(settle.adopt(shop, truth, payment_id), provider_payment_id=truth.id)
+        adopted = settle.adopt(truth.shop, truth.payment, payment_id)
+        adopted = replace(adopted, provider_payment_id=truth.payment.id)
         if await payments.insert(tx, adopted, {}):
             return adopted
-    known = await payments.lock_by_provider(tx, shop, truth.id, None)
-    if known is None:
-        raise RuntimeError(f"the payment {truth.id} can be neither adopted nor found")
-    return known
+    known = await payments.lock_by_provider(tx, [Named(truth.shop, truth.payment.id, None)])
+    if not known:
+        raise RuntimeError(f"the payment {truth.payment.id} can be neither adopted nor found")
+    return next(iter(known.values()))
 
 
 def _schedule(

@@ -36,7 +36,7 @@ def loops(gateway: Gateway) -> Sequence[Loop]:
 
     signal = gateway.db.signal
     return (
-        Loop("callbacks", of(lanes.step), every, signal(CALLBACKS)),
+        Loop("callbacks", of(lanes.step), every, signal(CALLBACKS), lanes.PACE_SECONDS),
         Loop("foreign callbacks", of(lanes.foreign_step), lanes.FOREIGN_EVERY_SECONDS),
         Loop("payments", of(polling.step), every, signal(PAYMENTS)),
         Loop("repeats", of(repeating.step), every),

@@ -1,4 +1,4 @@
-"""`insert_new`: the same answers on both databases, in one statement."""
+"""Many rows at once: the same answers on both databases, in one statement."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import StatementError
 
-from shared.db import Database, Instant, insert_new, metadata, transaction
+from shared.db import Database, Instant, is_postgres, metadata, transaction
+from shared.rows import among, insert_new, listed, update_each
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
 schema = metadata()
@@ -151,3 +152,45 @@ async def test_any_column_can_be_returned(db: Database) -> None:
     rows = [{"name": "a", "user": "x"}, {"name": "b", "user": "y"}]
     assert await inserted(db, *rows, returning="user") == ["x", "y"]
     assert len(set(await inserted(db, {"name": "c"}, {"name": "d"}, returning="id"))) == 2
+
+
+async def test_each_row_gets_its_own_values(db: Database) -> None:
+    await inserted(db, *({"name": n, "user": "x", "tries": 1, "at": AT} for n in "abc"))
+    wanted = [
+        {"name": "a", "user": "x", "tries": 5, "fine": None},
+        {"name": "c", "user": "x", "tries": 6, "fine": True},
+        {"name": "c", "user": "nobody", "tries": 9, "fine": True},
+    ]
+    async with transaction(db) as tx:
+        await update_each(tx, thing, wanted, "name", "user", clear=("at",))
+        await update_each(tx, thing, [], "name")
+        columns = (thing.c.name, thing.c.user, thing.c.tries, thing.c.fine, thing.c.at)
+        rows = [tuple(row) for row in await tx.execute(select(*columns).order_by(thing.c.name))]
+    assert rows == [("a", "x", 5, None, None), ("b", "x", 1, None, AT), ("c", "x", 6, True, None)]
+
+
+async def test_a_key_can_be_cleared(db: Database) -> None:
+    await inserted(db, {"name": "a", "user": "x", "tries": 1})
+    async with transaction(db) as tx:
+        await update_each(
+            tx, thing, [{"name": "a", "user": "x", "tries": 2}], "name", "user", clear=("user",)
+        )
+        rows = [tuple(row) for row in await tx.execute(select(thing.c.user, thing.c.tries))]
+    assert rows == [(None, 2)]
+
+
+async def test_updates_of_different_columns_are_refused(db: Database) -> None:
+    async with transaction(db) as tx:
+        with pytest.raises(ValueError, match="different columns"):
+            await update_each(tx, thing, [{"name": "a", "tries": 1}, {"name": "b"}], "name")
+
+
+async def test_a_list_is_compared_alike_on_both(db: Database) -> None:
+    await inserted(db, *({"name": n, "user": "x"} for n in "abc"))
+    async with transaction(db) as tx:
+        named = select(thing.c.name).order_by(thing.c.name)
+        direct = await tx.execute(named.where(among(tx, thing.c.name, {"a", "c", "z"})))
+        assert list(direct.scalars()) == ["a", "c"]
+        later = named.where(listed(is_postgres(tx), thing.c.name, "names"))
+        for names, found in ((["b", "c"], ["b", "c"]), ([], []), (["a"], ["a"])):
+            assert list((await tx.execute(later, {"names": names})).scalars()) == found

@@ -1,0 +1,90 @@
+"""Work on stored callbacks: claimed, so that nobody else does it, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy import Update, bindparam, or_, select, update
+
+from shared.db import Tx
+from shared.gateway.callbacks import callback
+from shared.gateway.provider import Status
+from shared.rows import update_each
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A callback somebody works on until the lease runs out."""
+
+    id: int
+    token: UUID
+    shop: str
+    provider_payment_id: str
+    claims: Status
+    known: bool
+    attempt: int
+
+
+async def claim(
+    tx: Tx, at: datetime, limit: int, lease: timedelta, *, known: bool
+) -> list[Claimed]:
+    """Lease due callbacks of one lane, oldest first."""
+    token = uuid4()
+    values = {"at": at, "most": limit, "lane": known, "token": token, "until": at + lease}
+    return [
+        Claimed(row.id, token, row.shop, row.provider_payment_id, Status(row.claims), *row[4:])
+        for row in await tx.execute(_CLAIMING, values)
+    ]
+
+
+class Progress(NamedTuple):
+    """What work on a callback has led to; nobody looks at it again unless it is due."""
+
+    claimed: Claimed
+    outcome: str | None = None
+    due_at: datetime | None = None
+
+
+async def record(tx: Tx, progress: Sequence[Progress]) -> None:
+    """Write what became of callbacks, of those whose lease still stands."""
+    rows = [
+        {
+            "id": one.claimed.id,
+            "lease_token": one.claimed.token,
+            "outcome": one.outcome,
+            "due_at": one.due_at,
+        }
+        for one in progress
+    ]
+    released = ("lease_token", "leased_until")
+    await update_each(tx, callback, rows, "id", "lease_token", clear=released)
+
+
+def _claiming() -> Update:
+    """Make the statement that leases due rows, with names where values come in."""
+    c = callback.c
+    due = (
+        select(c.id)
+        .where(c.due_at <= bindparam("at"), c.known == bindparam("lane"))
+        .where(or_(c.leased_until.is_(None), c.leased_until <= bindparam("at")))
+        .order_by(c.due_at)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+    )
+    return (
+        update(callback)
+        .where(c.id.in_(due.scalar_subquery()))
+        .values(
+            lease_token=bindparam("token"),
+            leased_until=bindparam("until"),
+            attempts=c.attempts + 1,
+        )
+        .returning(c.id, c.shop, c.provider_payment_id, c.claims, c.known, c.attempts)
+    )
+
+
+_CLAIMING: Final = _claiming()
