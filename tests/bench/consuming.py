@@ -24,7 +24,7 @@ from core_billing.app import NAME
 from core_billing.rules import Rules
 from servers.broker import depth
 from servers.processes import ServerFailed
-from shared import log, outbox, topology
+from shared import garbage, log, outbox, topology
 from shared.clock import system_clock
 from shared.crypto import Signer
 from shared.db import open_database
@@ -184,6 +184,7 @@ async def _consume_until_closed(pipe: Connection, job: Job) -> None:
         await bus.open()
         stack.push_async_callback(bus.close)
         stack.push_async_callback(bus.stop)
+        garbage.spare_what_is_loaded()
         pipe.send("ready")
         await asyncio.to_thread(pipe.recv)
         if job.relaying:

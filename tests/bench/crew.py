@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from servers.processes import ServerFailed
+from shared import garbage
 
 Step = Callable[[], Awaitable[int]]
 """Does a piece of work; returns how many payments that were."""
@@ -97,6 +98,7 @@ async def _together(
         for step in steps:
             for _ in range(WARM_UP_STEPS):
                 await step()
+        garbage.spare_what_is_loaded()
         pipe.send("ready")
         pipe.recv()
         run, processor = Run(), time.process_time()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -98,8 +99,8 @@ async def apply(consumer: Consumer, events: Sequence[Event], clock: Clock) -> li
         else:
             _log.warning("inbox.batch_split", queue=consumer.queue, error=repr(error))
             return [(await apply(consumer, [event], clock))[0] for event in events]
-    for result in results:
-        CONSUMED.labels(consumer.queue, result.outcome.value).inc()
+    for outcome, count in Counter(result.outcome for result in results).items():
+        CONSUMED.labels(consumer.queue, outcome.value).inc(count)
     return results
 
 

@@ -6,25 +6,53 @@ and one round trip; SQLite takes the rows one after the other, there is no way t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import (
-    ARRAY,
-    BindParameter,
-    ColumnElement,
-    Table,
-    TextClause,
-    any_,
-    bindparam,
-    text,
-    update,
-)
+import asyncpg
+from sqlalchemy import ARRAY, ColumnElement, Table, any_, bindparam, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from shared.db import Tx, is_postgres
+from shared.db import Instant, Tx, is_postgres
+
+_NAMED: Final = re.compile(r"(?<!:):(\w+)")
+
+
+class Arrays:
+    """A statement of PostgreSQL over arrays, each named in it once as ``CAST(:name AS type[])``."""
+
+    def __init__(self, statement: str) -> None:
+        self.names: tuple[str, ...] = tuple(_NAMED.findall(statement))
+        places = iter(range(1, len(self.names) + 1))
+        self._numbered = _NAMED.sub(lambda _: f"${next(places)}", statement)
+        self._named = text(statement)
+
+    async def run(self, tx: Tx, arrays: Mapping[str, Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """Run the statement; return the rows it returns.
+
+        Where the transaction has begun it goes straight through the driver, because the layers
+        above cost as much as the statement. Raises ConnectionError where the connection is lost.
+        """
+        driver: Any = (await tx.get_raw_connection()).driver_connection
+        if not driver.is_in_transaction():
+            result = await tx.execute(self._named, dict(arrays))
+            return result.all() if result.returns_rows else ()
+        try:
+            rows = await driver.fetch(self._numbered, *(arrays[name] for name in self.names))
+        except asyncpg.InterfaceError as error:
+            if driver.is_closed():
+                raise ConnectionError("the database closed the connection") from error
+            raise
+        return tuple(rows)
+
+
+def as_arrays(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Turn rows of the same columns into one array for each column."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 async def insert_new(
@@ -39,8 +67,8 @@ async def insert_new(
         return []
     columns = _columns(table, rows)
     if is_postgres(tx):
-        statement = _unnest_insert(table, columns, returning)
-        return list((await tx.execute(statement, _arrays(columns, rows))).scalars())
+        made = await _unnest_insert(table, columns, returning).run(tx, _arrays(table, rows))
+        return [row[0] for row in made]
     insert = sqlite_insert(table).on_conflict_do_nothing().returning(table.c[returning])
     return list((await tx.execute(insert, list(rows))).scalars())
 
@@ -57,8 +85,7 @@ async def update_each(
         return
     columns = _columns(table, rows)
     if is_postgres(tx):
-        statement = _unnest_update(table, columns, key, tuple(clear))
-        await tx.execute(statement, _arrays(columns, rows))
+        await _unnest_update(table, columns, key, tuple(clear)).run(tx, _arrays(table, rows))
         return
     values: dict[str, Any] = {n: bindparam(f"new_{n}") for n in columns if n not in key}
     wanted = update(table).values(values | dict.fromkeys(clear))
@@ -91,40 +118,50 @@ def _columns(table: Table, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]
     return tuple(columns)
 
 
-def _arrays(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in columns}
+def _arrays(table: Table, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    arrays = as_arrays(rows)
+    for name, values in arrays.items():
+        if isinstance(table.c[name].type, Instant):
+            _refuse_zoneless(values)
+    return arrays
+
+
+def _refuse_zoneless(moments: Sequence[datetime | None]) -> None:
+    # The driver would take the zone of this machine for granted.
+    if any(moment is not None and moment.tzinfo is None for moment in moments):
+        raise ValueError("a moment without a zone cannot be stored")
 
 
 @lru_cache(maxsize=64)
-def _unnest_insert(table: Table, columns: tuple[str, ...], returning: str) -> TextClause:
-    names, arrays, kinds = _unnested(table, columns)
-    return text(
+def _unnest_insert(table: Table, columns: tuple[str, ...], returning: str) -> Arrays:
+    names, arrays = _unnested(table, columns)
+    return Arrays(
         f"INSERT INTO {_quoted(table.name)} ({names}) SELECT * FROM unnest({arrays}) "  # noqa: S608 - names of our own schema
         f"ON CONFLICT DO NOTHING RETURNING {_quoted(returning)}"
-    ).bindparams(*kinds)
+    )
 
 
 @lru_cache(maxsize=64)
 def _unnest_update(
     table: Table, columns: tuple[str, ...], key: tuple[str, ...], clear: tuple[str, ...]
-) -> TextClause:
+) -> Arrays:
     own = _quoted(table.name)
-    names, arrays, kinds = _unnested(table, columns)
+    names, arrays = _unnested(table, columns)
     changes = [f"{_quoted(name)} = said.{_quoted(name)}" for name in columns if name not in key]
     changes += [f"{_quoted(name)} = NULL" for name in clear]
     found = " AND ".join(f"{own}.{_quoted(name)} = said.{_quoted(name)}" for name in key)
-    return text(
+    return Arrays(
         f"UPDATE {own} SET {', '.join(changes)} FROM unnest({arrays}) AS said({names}) "  # noqa: S608 - names of our own schema
         f"WHERE {found}"
-    ).bindparams(*kinds)
+    )
 
 
-def _unnested(table: Table, columns: Sequence[str]) -> tuple[str, str, list[BindParameter[Any]]]:
-    """Return the names of columns, the arrays that stand for them, and the arrays' types."""
-    names = ", ".join(_quoted(name) for name in columns)
-    arrays = ", ".join(f":{name}" for name in columns)
-    kinds = [bindparam(name, type_=postgresql.ARRAY(table.c[name].type)) for name in columns]
-    return names, arrays, kinds
+def _unnested(table: Table, columns: Sequence[str]) -> tuple[str, str]:
+    """Return the names of columns, and the arrays that stand for them."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    kinds = {name: table.c[name].type.compile(dialect) for name in columns}
+    arrays = (f"CAST(:{name} AS {kind}[])" for name, kind in kinds.items())
+    return ", ".join(_quoted(name) for name in columns), ", ".join(arrays)
 
 
 def _quoted(name: str) -> str:

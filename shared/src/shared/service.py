@@ -19,7 +19,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from shared import inbox, outbox, root
+from shared import garbage, inbox, outbox, root
 from shared.bus import Bus, Send, StoreDead
 from shared.clock import Clock
 from shared.db import Database
@@ -101,6 +101,7 @@ async def serve(process: Process, host: str, port: int, started: Callable[[int],
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running(process, host, port) as chosen:
+        garbage.spare_what_is_loaded()
         # A full collection walks all modules' objects, some 50 ms in which nobody is answered.
         # They live as long as the process, so the collector need not look at them again.
         gc.collect()

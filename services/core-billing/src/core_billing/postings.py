@@ -22,14 +22,13 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from core_billing.accounts import account, balance, source
 from shared.db import Instant, Tx, is_postgres, metadata
-from shared.rows import among
+from shared.rows import Arrays, among, as_arrays
 
 schema = metadata()
 payment = Table(
@@ -82,7 +81,7 @@ _index(
 )
 _index("ix_posting_debit", posting.c.debit_id, posting.c.payment_id, where=posting.c.debit_balance)
 
-_INSERT_PAYMENTS: Final = text(
+_INSERT_PAYMENTS: Final = Arrays(
     "INSERT INTO payment (amount_kopecks, paid_at, registered_at, source_id, revision, category,"
     " external_id, method, order_id, suspense_reason)"
     " SELECT * FROM unnest(CAST(:amount_kopecks AS bigint[]), CAST(:paid_at AS timestamptz[]),"
@@ -91,7 +90,7 @@ _INSERT_PAYMENTS: Final = text(
     " CAST(:method AS text[]), CAST(:order_id AS text[]), CAST(:suspense_reason AS text[]))"
     " ON CONFLICT DO NOTHING RETURNING source_id, external_id, id"
 )
-_INSERT_POSTINGS: Final = text(
+_INSERT_POSTINGS: Final = Arrays(
     "WITH moved AS (UPDATE balance SET kopecks = balance.kopecks + moves.delta"
     " FROM unnest(CAST(:ids AS integer[]), CAST(:deltas AS bigint[])) AS moves(id, delta)"
     " WHERE balance.account_id = moves.id)"
@@ -113,11 +112,11 @@ async def insert_payments(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> dict[tup
     if not rows:
         return {}
     if is_postgres(tx):
-        made = await tx.execute(_INSERT_PAYMENTS, _arrays(rows))
+        made = await _INSERT_PAYMENTS.run(tx, as_arrays(rows))
     else:
         columns = (payment.c.source_id, payment.c.external_id, payment.c.id)
         insert = sqlite_insert(payment).on_conflict_do_nothing().returning(*columns)
-        made = await tx.execute(insert, list(rows))
+        made = (await tx.execute(insert, list(rows))).all()
     return {(source_id, external_id): made_id for source_id, external_id, made_id in made}
 
 
@@ -129,17 +128,12 @@ async def insert_postings(
         return
     if is_postgres(tx):
         moves = {"ids": list(deltas), "deltas": list(deltas.values())}
-        await tx.execute(_INSERT_POSTINGS, {**_arrays(rows), **moves})
+        await _INSERT_POSTINGS.run(tx, {**as_arrays(rows), **moves})
         return
     await tx.execute(posting.insert(), list(rows))
     if deltas:
         moved = [{"moved_id": moved_id, "delta": delta} for moved_id, delta in deltas.items()]
         await tx.execute(_MOVE_BALANCE, moved)
-
-
-def _arrays(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Turn rows into one array for each column: so a batch of any size is the same statement."""
-    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 async def lines_of(tx: Tx, external_ids: Collection[str]) -> Sequence[Row[Any]]:
