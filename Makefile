@@ -65,7 +65,7 @@ bench-large: $(DEV_READY) ## The same with ten million payments in the tables
 mutants: $(DEV_READY) ## Break each line of the money code and list what no test noticed
 	rm -rf .mutants && mkdir -p .mutants/src
 	cp -r shared/src/* $(wildcard services/*/src/*) .mutants/src
-	cp -r --parents conftest.py pyproject.toml tests/servers $(wildcard shared/tests services/*/tests) .mutants
+	cp -r --parents conftest.py pyproject.toml $(wildcard tests/*.py) tests/servers $(wildcard shared/tests services/*/tests) .mutants
 	cd .mutants && ../.venv/bin/mutmut run $(ARGS)
 	cd .mutants && ../.venv/bin/mutmut results
 

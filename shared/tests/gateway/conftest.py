@@ -393,6 +393,14 @@ class Caller:
     ) -> tuple[int, str, str]:
         headers = {"Accept": "text/html", "Accept-Language": language}
         address = URL("/yookassa/pay").with_query({"order": order})
+        return await self._browse(method, address, headers)
+
+    async def home(self) -> tuple[int, str, str]:
+        return await self._browse("GET", URL("/yookassa/"), {"Accept": "text/html"})
+
+    async def _browse(
+        self, method: str, address: URL, headers: Mapping[str, str]
+    ) -> tuple[int, str, str]:
         answer = await self._client.request(method, address, headers=headers, allow_redirects=False)
         self.headers = answer.headers
         return answer.status, answer.headers.get("Location", ""), await answer.text()

@@ -181,3 +181,10 @@ async def test_the_page_lets_no_foreign_script_in(stand: Any, caller: Any) -> No
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
     assert caller.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_link_that_opens_nothing_still_shows_a_way_back(caller: Any) -> None:
+    _, _, page = await caller.open("x")
+    assert 'href="/yookassa/"' in page
+    status, where, _ = await caller.home()
+    assert (status, where) == (303, "https://pay.example.org/cabinet/")

@@ -87,7 +87,12 @@ def setup(app: web.Application, gateway: Gateway, limits: Limits, audience: str)
                 begun = await begin(gateway, wish, WAIT)
             return _lead(request, gateway, begun.payment, order.return_url)
 
+    async def home(_request: web.Request) -> web.StreamResponse:
+        raise web.HTTPSeeOther(f"{limits.public_url.rstrip('/')}/cabinet/")
+
     pages.setup(app, __package__ or "", TEXTS)
+    # Where an error page leads: who came by a link that has expired is not left there.
+    app.router.add_get("/", home, name="home", allow_head=False)
     app.router.add_get("/pay", pay, allow_head=False)
 
 
