@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Column, Integer, Table, Text, insert, select, update
 
-from shared import inbox
+from shared import inbox, outbox
 from shared.clock import ManualClock
 from shared.crypto import Signer
 from shared.db import Database, Tx, metadata, transaction
@@ -58,6 +58,29 @@ class Broker:
     def ids(self) -> list[UUID]:
         """Return the ids of all letters, in the order they came."""
         return [letter.event_id for batch in self.given for letter in batch]
+
+
+@dataclass
+class Speaker:
+    """A service that says events through its outbox, and the broker they go to."""
+
+    db: Database
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    broker: Broker = field(default_factory=Broker)
+
+    async def say(self, *events: Event, producer: Producer = PRODUCER) -> None:
+        """Say events in a transaction of their own."""
+        async with transaction(self.db) as tx:
+            await outbox.add(tx, producer, events, self.clock())
+
+    async def relay(self, broker: Broker | None = None) -> bool:
+        """Publish one batch of what is due."""
+        return await outbox.relay(self.db, broker or self.broker, self.clock, "gateway")
+
+    async def rows(self) -> list[Any]:
+        """Return the rows of the outbox in the order they were written."""
+        async with transaction(self.db) as tx:
+            return list(await tx.execute(select(outbox.outbox).order_by(outbox.outbox.c.id)))
 
 
 _schema = metadata()

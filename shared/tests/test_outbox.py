@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,41 +11,22 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from doubles import NOW, PRODUCER, SIGNER, Broker, make_event
+from doubles import NOW, PRODUCER, SIGNER, Broker, Speaker, make_event
 from shared import conflict, outbox
-from shared.clock import ManualClock
 from shared.db import Database, transaction
-from shared.envelope import Event, decode, encode, verified
+from shared.envelope import decode, encode, verified
 from shared.outbox import KEEP_SENT, Letter, Producer
 from shared.topology import Topology
 
 ROWS = outbox.outbox.c
 
 
-@dataclass
-class World:
-    db: Database
-    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
-    broker: Broker = field(default_factory=Broker)
-
-    async def say(self, *events: Event, producer: Producer = PRODUCER) -> None:
-        async with transaction(self.db) as tx:
-            await outbox.add(tx, producer, events, self.clock())
-
-    async def relay(self, broker: Broker | None = None) -> bool:
-        return await outbox.relay(self.db, broker or self.broker, self.clock, "gateway")
-
-    async def rows(self) -> list[Any]:
-        async with transaction(self.db) as tx:
-            return list(await tx.execute(select(outbox.outbox).order_by(ROWS.id)))
-
-
 @pytest.fixture
-def world(bus_db: Database) -> World:
-    return World(bus_db)
+def world(bus_db: Database) -> Speaker:
+    return Speaker(bus_db)
 
 
-async def test_what_was_said_is_published_signed_and_once(world: World) -> None:
+async def test_what_was_said_is_published_signed_and_once(world: Speaker) -> None:
     await world.say(make_event(1), make_event(2))
     assert world.db.signal(outbox.SIGNAL).is_set()
     assert await world.relay() is False
@@ -63,7 +43,7 @@ async def test_what_was_said_is_published_signed_and_once(world: World) -> None:
     assert [row.sent_at for row in await world.rows()] == [NOW, NOW]
 
 
-async def test_what_was_rolled_back_was_never_said(world: World) -> None:
+async def test_what_was_rolled_back_was_never_said(world: Speaker) -> None:
     async def fail() -> None:
         async with transaction(world.db) as tx:
             await outbox.add(tx, PRODUCER, [make_event(1)], NOW)
@@ -76,7 +56,7 @@ async def test_what_was_rolled_back_was_never_said(world: World) -> None:
     assert world.broker.given == []
 
 
-async def test_a_repeat_is_left_alone(world: World) -> None:
+async def test_a_repeat_is_left_alone(world: Speaker) -> None:
     await world.say(make_event(1))
     await world.relay()
     world.db.signal(outbox.SIGNAL).clear()
@@ -87,7 +67,7 @@ async def test_a_repeat_is_left_alone(world: World) -> None:
     assert await kept(world) == []
 
 
-async def kept(world: World) -> list[Any]:
+async def kept(world: Speaker) -> list[Any]:
     async with transaction(world.db) as tx:
         rows = await tx.execute(select(conflict.event_conflict))
         return [(row.event_id, row.side, decode(row.body), row.seen_at) for row in rows]
@@ -95,7 +75,7 @@ async def kept(world: World) -> list[Any]:
 
 class TestConflicts:
     async def test_the_same_id_with_other_data_is_kept_and_alarmed(
-        self, world: World, counted: Any
+        self, world: Speaker, counted: Any
     ) -> None:
         await world.say(make_event(1, 100))
         world.clock.advance(timedelta(minutes=1))
@@ -108,7 +88,7 @@ class TestConflicts:
         published = [decode(letter.body) for letter in world.broker.given[0]]
         assert published == [make_event(1, 100), make_event(2)]
 
-    async def test_two_in_one_breath_are_a_conflict_too(self, world: World, counted: Any) -> None:
+    async def test_two_in_one_breath_are_a_conflict_too(self, world: Speaker, counted: Any) -> None:
         await world.say(make_event(1, 100), make_event(1, 900), make_event(1, 100))
         assert [(item[1], item[2]) for item in await kept(world)] == [
             ("outbox", make_event(1, 900))
@@ -118,7 +98,7 @@ class TestConflicts:
         assert [decode(letter.body) for letter in world.broker.given[0]] == [make_event(1, 100)]
 
     async def test_a_conflict_said_again_is_kept_once_and_alarmed_again(
-        self, world: World, counted: Any
+        self, world: Speaker, counted: Any
     ) -> None:
         await world.say(make_event(1, 100))
         await world.say(make_event(1, 900))
@@ -128,7 +108,7 @@ class TestConflicts:
         assert counted("saldo_alarms_total", kind="event_conflict") == 3
 
 
-async def test_what_nobody_deployed_listens_to_is_not_written(world: World) -> None:
+async def test_what_nobody_deployed_listens_to_is_not_written(world: Speaker) -> None:
     alone = Producer("gateway-yookassa", Topology(frozenset({"gateway-yookassa"})), SIGNER)
     await world.say(make_event(1), make_event(2, kind="payment.unheard_of"), producer=alone)
     assert await world.rows() == []
@@ -138,7 +118,7 @@ async def test_what_nobody_deployed_listens_to_is_not_written(world: World) -> N
 
 
 class TestSayAgain:
-    async def test_known_events_are_published_once_more(self, world: World) -> None:
+    async def test_known_events_are_published_once_more(self, world: Speaker) -> None:
         await world.say(make_event(1), make_event(2))
         await world.relay()
         world.db.signal(outbox.SIGNAL).clear()
@@ -150,14 +130,14 @@ class TestSayAgain:
         assert world.broker.ids == [make_event(1).id, make_event(2).id, make_event(1).id]
         assert world.broker.given[0][0] == world.broker.given[1][0]
 
-    async def test_of_unknown_events_nothing_is_said(self, world: World) -> None:
+    async def test_of_unknown_events_nothing_is_said(self, world: Speaker) -> None:
         async with transaction(world.db) as tx:
             assert await outbox.say_again(tx, [uuid4()], NOW) == set()
             assert await outbox.say_again(tx, [], NOW) == set()
         assert not world.db.signal(outbox.SIGNAL).is_set()
 
     async def test_what_is_being_published_just_now_is_published_once_more(
-        self, world: World
+        self, world: Speaker
     ) -> None:
         class Interrupted(Broker):
             async def publish(self, letters: Sequence[Letter]) -> Sequence[Exception | None]:
@@ -170,7 +150,7 @@ class TestSayAgain:
         await world.relay()
         assert world.broker.ids == [make_event(1).id]
 
-    async def test_patience_begins_anew(self, world: World) -> None:
+    async def test_patience_begins_anew(self, world: Speaker) -> None:
         await world.say(make_event(1))
         world.broker.refused = {make_event(1).id}
         await world.relay()
@@ -181,7 +161,7 @@ class TestSayAgain:
 
 
 class TestUpkeep:
-    async def test_what_was_sent_goes_after_a_day_and_unsent_stays(self, world: World) -> None:
+    async def test_what_was_sent_goes_after_a_day_and_unsent_stays(self, world: Speaker) -> None:
         await world.say(make_event(1))
         await world.relay()
         await world.say(make_event(2))
@@ -192,7 +172,7 @@ class TestUpkeep:
         assert [row.event_id for row in await world.rows()] == [make_event(2).id]
 
     async def test_pruning_is_done_in_bounded_steps(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+        self, world: Speaker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(outbox, "PRUNE_MAX", 2)
         await world.say(*(make_event(n) for n in range(5)))
@@ -201,7 +181,7 @@ class TestUpkeep:
         assert [await outbox.prune(world.db, later) for _ in range(4)] == [2, 2, 1, 0]
 
     async def test_the_unsent_are_counted_for_the_operator(
-        self, world: World, counted: Any
+        self, world: Speaker, counted: Any
     ) -> None:
         await world.say(make_event(1), make_event(2))
         assert await outbox.waiting(world.db, "counted") == 2
@@ -210,13 +190,13 @@ class TestUpkeep:
         assert await outbox.waiting(world.db, "counted") == 0
         assert counted("saldo_outbox_waiting", service="counted") == 0
 
-    async def test_counting_waits_for_no_writer(self, world: World) -> None:
+    async def test_counting_waits_for_no_writer(self, world: Speaker) -> None:
         async with transaction(world.db) as tx:
             await outbox.add(tx, PRODUCER, [make_event(1)], NOW)
             assert await asyncio.wait_for(outbox.waiting(world.db, "counted"), 4) == 0
 
 
-async def test_a_row_holds_the_digest_of_its_bytes(world: World) -> None:
+async def test_a_row_holds_the_digest_of_its_bytes(world: Speaker) -> None:
     await world.say(make_event(1))
     (row,) = await world.rows()
     assert row.digest == make_event(1).digest()

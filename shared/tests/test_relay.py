@@ -4,47 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from doubles import NOW, PRODUCER, Broker, make_event
+from doubles import NOW, PRODUCER, Broker, Speaker, make_event
 from shared import outbox
-from shared.clock import ManualClock
 from shared.db import Database, transaction
-from shared.envelope import Event
-from shared.outbox import BATCH_MAX, LEASE, Letter, Producer
+from shared.outbox import BATCH_MAX, LEASE, Letter
 
 ROWS = outbox.outbox.c
 
 
-@dataclass
-class World:
-    db: Database
-    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
-    broker: Broker = field(default_factory=Broker)
-
-    async def say(self, *events: Event, producer: Producer = PRODUCER) -> None:
-        async with transaction(self.db) as tx:
-            await outbox.add(tx, producer, events, self.clock())
-
-    async def relay(self, broker: Broker | None = None) -> bool:
-        return await outbox.relay(self.db, broker or self.broker, self.clock, "gateway")
-
-    async def rows(self) -> list[Any]:
-        async with transaction(self.db) as tx:
-            return list(await tx.execute(select(outbox.outbox).order_by(ROWS.id)))
-
-
 @pytest.fixture
-def world(bus_db: Database) -> World:
-    return World(bus_db)
+def world(bus_db: Database) -> Speaker:
+    return Speaker(bus_db)
 
 
-async def test_what_was_refused_comes_again_later_and_later(world: World, counted: Any) -> None:
+async def test_what_was_refused_comes_again_later_and_later(world: Speaker, counted: Any) -> None:
     await world.say(make_event(1), make_event(2))
     world.broker.refused = {make_event(1).id}
     pauses = []
@@ -66,7 +44,7 @@ async def test_what_was_refused_comes_again_later_and_later(world: World, counte
     assert [row.sent_at is None for row in await world.rows()] == [False, False]
 
 
-async def test_killed_between_publishing_and_marking_it_publishes_again(world: World) -> None:
+async def test_killed_between_publishing_and_marking_it_publishes_again(world: Speaker) -> None:
     await world.say(make_event(1))
     with pytest.raises(ConnectionResetError):
         await world.relay(Broker(breaks=True))
@@ -81,7 +59,7 @@ async def test_killed_between_publishing_and_marking_it_publishes_again(world: W
     assert world.broker.given[0][0].attempt == 1
 
 
-async def test_who_lost_the_lease_marks_nothing(world: World) -> None:
+async def test_who_lost_the_lease_marks_nothing(world: Speaker) -> None:
     other = Broker()
 
     class Slow(Broker):
@@ -99,7 +77,7 @@ async def test_who_lost_the_lease_marks_nothing(world: World) -> None:
 
 
 async def test_four_relays_publish_each_event_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "BATCH_MAX", 7)
     events = [make_event(n) for n in range(200)]
@@ -115,13 +93,13 @@ async def test_four_relays_publish_each_event_once(
     assert max(len(batch) for batch in world.broker.given) == 7
 
 
-async def test_a_batch_is_bounded_and_says_when_more_waits(world: World) -> None:
+async def test_a_batch_is_bounded_and_says_when_more_waits(world: Speaker) -> None:
     await world.say(*(make_event(n) for n in range(BATCH_MAX + 1)))
     assert [await world.relay(), await world.relay(), await world.relay()] == [True, False, False]
     assert [len(batch) for batch in world.broker.given] == [BATCH_MAX, 1]
 
 
-async def test_the_longest_due_go_first_and_none_before_its_time(world: World) -> None:
+async def test_the_longest_due_go_first_and_none_before_its_time(world: Speaker) -> None:
     async with transaction(world.db) as tx:
         for number in range(BATCH_MAX + 1):
             due = NOW + timedelta(seconds=BATCH_MAX - number)
