@@ -46,7 +46,10 @@ class World:
                 raise self.errors[event.id]
         return None
 
-    async def repeated(self, _tx: Tx, events: Sequence[Event]) -> None:
+    async def repeated(self, tx: Tx, events: Sequence[Event]) -> None:
+        # In the transaction of the inbox rows, so that what is said again is said with them.
+        done = select(inbox.inbox.c.event_id).where(inbox.inbox.c.done_at.is_not(None))
+        assert {event.id for event in events} <= set((await tx.execute(done)).scalars())
         self.repeats.append([event.id for event in events])
 
     async def apply(self, *events: Event) -> list[Outcome]:

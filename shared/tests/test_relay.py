@@ -59,6 +59,20 @@ async def test_killed_between_publishing_and_marking_it_publishes_again(world: S
     assert world.broker.given[0][0].attempt == 1
 
 
+async def test_a_publisher_that_answers_for_too_few_is_a_fault_not_a_success(
+    world: Speaker,
+) -> None:
+    await world.say(make_event(1), make_event(2))
+
+    class Forgetful(Broker):
+        async def publish(self, letters: Sequence[Letter]) -> Sequence[Exception | None]:
+            return (await super().publish(letters))[:1]
+
+    with pytest.raises(ValueError, match="shorter"):
+        await world.relay(Forgetful())
+    assert [row.sent_at for row in await world.rows()] == [None, None]
+
+
 async def test_who_lost_the_lease_marks_nothing(world: Speaker) -> None:
     other = Broker()
 

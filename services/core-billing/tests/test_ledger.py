@@ -226,7 +226,9 @@ async def test_find_returns_the_first_revision_of_exactly_these(books: Any) -> N
         found = await ledger.find(tx, {("payment:other:1", "p1"), ("payment:other:1", "p2")})
         assert await ledger.find(tx, set()) == {}
     assert list(found) == [("payment:other:1", "p1")]
-    assert found["payment:other:1", "p1"].credits[0].balance_kopecks == 300
+    receipt = found["payment:other:1", "p1"]
+    assert receipt.outcome is Outcome.REPEAT
+    assert receipt.credits[0].balance_kopecks == 300
 
 
 async def test_a_rolled_back_payment_never_was(books: Any) -> None:

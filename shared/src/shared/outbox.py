@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final, Protocol
 from uuid import UUID, uuid4
 
@@ -192,6 +193,7 @@ async def _keep_conflicts(tx: Tx, said: Sequence[Event], at: datetime) -> None:
         await conflict.keep(tx, "outbox", conflicting, at)
 
 
+@cache
 def _leasing() -> Update:
     """Make the statement that leases due rows, with names where values come in."""
     due = (
@@ -217,13 +219,10 @@ def _leasing() -> Update:
     )
 
 
-_LEASING: Final = _leasing()
-
-
 async def _lease(db: Database, token: UUID, at: datetime) -> list[tuple[int, Letter]]:
     values = {"at": at, "most": BATCH_MAX, "token": token, "until": at + LEASE}
     async with transaction(db) as tx:
-        leased = sorted(await tx.execute(_LEASING, values), key=lambda row: row.id)
+        leased = sorted(await tx.execute(_leasing(), values), key=lambda row: row.id)
     return [(r.id, Letter(r.event_id, r.type, r.body, r.signature, r.attempts + 1)) for r in leased]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from functools import cache
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import Update, bindparam, or_, select, update
@@ -37,7 +38,7 @@ async def claim(
     values = {"at": at, "most": limit, "lane": known, "token": token, "until": at + lease}
     return [
         Claimed(row.id, token, row.shop, row.provider_payment_id, Status(row.claims), *row[4:])
-        for row in await tx.execute(_CLAIMING, values)
+        for row in await tx.execute(_claiming(), values)
     ]
 
 
@@ -64,6 +65,7 @@ async def record(tx: Tx, progress: Sequence[Progress]) -> None:
     await update_each(tx, callback, rows, "id", "lease_token", clear=released)
 
 
+@cache
 def _claiming() -> Update:
     """Make the statement that leases due rows, with names where values come in."""
     c = callback.c
@@ -85,6 +87,3 @@ def _claiming() -> Update:
         )
         .returning(c.id, c.shop, c.provider_payment_id, c.claims, c.known, c.attempts)
     )
-
-
-_CLAIMING: Final = _claiming()
