@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from shared import log
-from shared.cli import Command, main
+from shared.cli import OUTAGE, Command, main
 from shared.crypto import new_encryption_key
 from shared.errors import SettingsError
 from shared.outbox import Producer
@@ -192,9 +192,40 @@ def test_a_command_of_the_service_gets_settings_and_arguments(call: Call) -> Non
         seen.append((settings.listen, args.file))
         return 3
 
+    call("migrate")
     own = Command("import", "import a file", work, _with_file)
     assert call("import", "a.csv", commands=[own])[0] == 3
     assert seen == [("127.0.0.1:0", "a.csv")]
+
+
+def test_a_command_of_the_service_needs_a_current_database(call: Call) -> None:
+    async def work(_settings: Common, _args: argparse.Namespace) -> int:
+        raise AssertionError("the command must not begin")
+
+    status, _, said = call("prove", commands=[Command("prove", "prove", work)])
+    assert status == 2
+    assert f"the database is not current: run python -m {PACKAGE} migrate" in said
+
+
+def test_a_database_that_goes_away_under_a_command_is_no_verdict(call: Call) -> None:
+    async def work(_settings: Common, _args: argparse.Namespace) -> int:
+        raise ConnectionError("gone")
+
+    call("migrate")
+    status, _, said = call("prove", commands=[Command("prove", "prove", work)])
+    assert status == OUTAGE
+    assert "the database went away" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_a_database_that_was_never_made_is_said_to_be_missing(
+    call: Call, postgres_server: str, command: str
+) -> None:
+    away = f"{postgres_server.rpartition('/')[0]}/no_such_database_here"
+    status, _, said = call(command, SALDO_DATABASE_URL=away, SALDO_BUS_URL="amqp://127.0.0.1:1/")
+    assert status in (1, 2)
+    assert f"the database does not exist: run python -m {PACKAGE} migrate" in said
 
 
 def _with_file(parser: argparse.ArgumentParser) -> None:
@@ -205,6 +236,7 @@ def test_a_command_may_find_the_settings_wrong_later(call: Call) -> None:
     async def work(_settings: Common, _args: argparse.Namespace) -> int:
         raise SettingsError("SMTP_URL: nobody answers")
 
+    call("migrate")
     status, _, said = call("later", commands=[Command("later", "x", work)])
     assert (status, said) == (2, "sample-service cannot start:\nSMTP_URL: nobody answers\n")
 

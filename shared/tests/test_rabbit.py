@@ -164,6 +164,30 @@ async def test_after_a_lost_connection_it_goes_on(world: World) -> None:
     await world.balance_is(200)
 
 
+async def test_a_queue_that_was_deleted_is_declared_again(world: World, counted: Any) -> None:
+    await world.attach()
+    await world.bus.publish([make_letter(make_event(1))])
+    await world.balance_is(100)
+    await world.raw.queue_delete(named(world.topology, MONEY))
+
+    async def published() -> bool:
+        return await world.bus.publish([make_letter(make_event(2))]) == [None]
+
+    await until(published)
+    await world.balance_is(200)
+    assert counted("saldo_alarms_total", kind="queue_deleted") == 1
+
+
+async def test_what_no_queue_takes_declares_the_queues_again(world: World) -> None:
+    """The consumer is away, so only the publisher can notice."""
+    await world.bus.open()
+    await world.raw.queue_delete(named(world.topology, MONEY))
+    letters = [make_letter(make_event(1))]
+    (refused,) = await world.bus.publish(letters)
+    assert refused is not None
+    assert await world.bus.publish(letters) == [None]
+
+
 async def test_a_broker_that_is_not_there_is_waited_for(counted: Any) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -71,6 +72,32 @@ async def test_a_publisher_that_answers_for_too_few_is_a_fault_not_a_success(
     with pytest.raises(ValueError, match="shorter"):
         await world.relay(Forgetful())
     assert [row.sent_at for row in await world.rows()] == [None, None]
+
+
+async def test_relays_and_those_who_say_again_do_not_stop_each_other(
+    world: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They lock the same rows, each in the order of its own statement."""
+    monkeypatch.setattr(outbox, "BATCH_MAX", 50)
+    events = [make_event(number) for number in range(60)]
+    await world.say(*events)
+
+    async def say_again(seed: int) -> None:
+        some = random.Random(seed)
+        for _ in range(15):
+            async with transaction(world.db) as tx:
+                ids = [event.id for event in some.sample(events, 40)]
+                await outbox.say_again(tx, ids, world.clock())
+
+    async def relay() -> None:
+        for _ in range(15):
+            await world.relay()
+
+    await asyncio.gather(say_again(1), relay(), say_again(2), relay())
+    while any(row.sent_at is None for row in await world.rows()):
+        world.clock.advance(LEASE)
+        await world.relay()
+    assert set(world.broker.ids) == {event.id for event in events}
 
 
 async def test_who_lost_the_lease_marks_nothing(world: Speaker) -> None:

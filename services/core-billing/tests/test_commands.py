@@ -103,6 +103,14 @@ async def test_an_unreadable_file_is_said_in_both_languages(
     assert "Traceback" not in wrong
 
 
+@pytest.mark.parametrize("name", [".", "..", "contracts.csv/x", "x" * 300, "/dev"])
+async def test_what_is_no_file_is_said_in_a_sentence(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / "contracts.csv").write_text("number,name\n1,Anna\n")
+    status, said, wrong = await run("import-contracts", name)
+    assert (status, said) == (2, "")
+    assert "there is no such file" in wrong
+
+
 async def test_a_database_away_is_said_without_a_traceback(run: Run, tmp_path: Path) -> None:
     (tmp_path / "contracts.csv").write_text("number,name\n1,Anna\n")
     away = "postgresql+asyncpg://postgres@127.0.0.1:1/core"

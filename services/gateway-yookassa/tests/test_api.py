@@ -234,7 +234,17 @@ async def test_the_list_is_asked_between_two_moments(shop: YooKassa, border: Bor
     assert second == f"{first}&cursor=c"
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"items":[{}]}', b"<html>"])
+async def test_one_unreadable_payment_does_not_hide_the_others(
+    shop: YooKassa, border: Border
+) -> None:
+    odd = {**PAYMENT, "amount": {"value": "NaN", "currency": "RUB"}}
+    border.answers = [_status(200, orjson.dumps({"type": "list", "items": [{}, PAYMENT, odd]}))]
+    page = await shop.listed(NOON, NOON, None)
+    assert isinstance(page, Page)
+    assert ([truth.id for truth in page.payments], page.unreadable) == ([ID], 2)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"items":{}}', b"<html>"])
 async def test_a_list_that_is_none_is_unclear(shop: YooKassa, border: Border, body: bytes) -> None:
     border.answers = [_status(200, body)]
     assert isinstance(await shop.listed(NOON, NOON, None), Unclear)

@@ -6,14 +6,14 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import text
 
 from shared import log, migrations
 from shared.clock import Clock, system_clock
-from shared.db import is_outage, open_database, reading
+from shared.db import is_outage, open_database, reading, sqlstate
 from shared.errors import SettingsError
 from shared.rabbit import RabbitBus
 from shared.rabbit_link import BROKEN
@@ -22,6 +22,11 @@ from shared.settings import MEMORY_BUS, Common, read
 
 Answer = TypeVar("Answer")
 Build = Callable[[Any, Clock], Service]
+Run = Callable[[Any, argparse.Namespace], Awaitable[int]]
+
+OUTAGE: Final = 3
+"""The exit status of a command whose database went away; 1 and 2 mean something else."""
+_NO_SUCH_DATABASE: Final = "3D000"
 
 
 def _nothing(_parser: argparse.ArgumentParser) -> None:
@@ -34,7 +39,7 @@ class Command:
 
     name: str
     help: str
-    run: Callable[[Any, argparse.Namespace], Awaitable[int]]
+    run: Run
     configure: Callable[[argparse.ArgumentParser], None] = _nothing
 
 
@@ -51,7 +56,8 @@ def main(
         return await _serve(settings, package, build)
 
     async def migrating(settings: Common, _args: argparse.Namespace) -> int:
-        await _answered(migrations.migrate(settings.database_url_of(package), package))
+        url = settings.database_url_of(package)
+        await _answered(migrations.migrate(url, package), package)
         print(f"{package}: the database is at its newest version")
         return 0
 
@@ -65,7 +71,8 @@ def main(
     )
     parser = argparse.ArgumentParser(prog=f"python -m {package}")
     subparsers = parser.add_subparsers(dest="command", required=True)
-    for command in (*own, *commands):
+    ready = tuple(replace(each, run=_with_database(package, each.run)) for each in commands)
+    for command in (*own, *ready):
         added = subparsers.add_parser(command.name, help=command.help)
         command.configure(added)
         added.set_defaults(run=command.run)
@@ -77,19 +84,40 @@ def run(service: str, settings_class: Callable[[], Common], args: argparse.Names
     """Read the settings and run one command; mistakes of the settings go to stderr."""
     try:
         settings = read(settings_class)
-        log.configure(service, settings.log_level)
+        log.configure(service, settings.log_level, None if args.command == "serve" else sys.stderr)
         return int(asyncio.run(args.run(settings, args)))
     except SettingsError as error:
         print(f"{service} cannot start:\n{error}", file=sys.stderr)
         return 2
 
 
+def _with_database(package: str, run: Run) -> Run:
+    """Have a command say in one sentence what is wrong with the database, with a status for it."""
+
+    async def guarded(settings: Common, args: argparse.Namespace) -> int:
+        await _require_current(settings.database_url_of(package), package)
+        try:
+            return await run(settings, args)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            print(f"the database went away: {error!r:.300}; repeat the command", file=sys.stderr)
+            print("база данных перестала отвечать; повторите команду", file=sys.stderr)
+            return OUTAGE
+
+    return guarded
+
+
+async def _require_current(url: str, package: str) -> None:
+    if not await _answered(migrations.is_current(url, package), package):
+        raise SettingsError(f"the database is not current: run python -m {package} migrate")
+
+
 async def _serve(settings: Common, package: str, build: Build) -> int:
     if settings.bus_url == MEMORY_BUS:
         raise SettingsError(f"SALDO_BUS_URL: {MEMORY_BUS} works only within `embedded`")
     url = settings.database_url_of(package)
-    if not await _answered(migrations.is_current(url, package)):
-        raise SettingsError(f"the database is not current: run python -m {package} migrate")
+    await _require_current(url, package)
     service = build(settings, system_clock)
     if service.name not in settings.services:
         raise SettingsError(
@@ -104,15 +132,20 @@ async def _serve(settings: Common, package: str, build: Build) -> int:
     return 0
 
 
-async def _answered(work: Coroutine[Any, Any, Answer]) -> Answer:
+async def _answered(work: Coroutine[Any, Any, Answer], package: str) -> Answer:
     """Wait for work with the database; raises SettingsError where it cannot be reached."""
     try:
         return await work
     except Exception as error:
         if not is_outage(error):
             raise
-        said = f"SALDO_DATABASE_URL: the database does not answer: {error!r:.300}"
-        raise SettingsError(said) from error
+        raise SettingsError(f"SALDO_DATABASE_URL: {_unusable(error, package)}") from error
+
+
+def _unusable(error: Exception, package: str) -> str:
+    if sqlstate(error) == _NO_SUCH_DATABASE:
+        return f"the database does not exist: run python -m {package} migrate"
+    return f"the database does not answer: {error!r:.300}"
 
 
 def _say(name: str, host: str, port: int) -> None:
@@ -137,7 +170,7 @@ async def _check_database(settings: Common, package: str) -> list[str]:
         if not await migrations.is_current(url, package):
             return [f"database: not current, run python -m {package} migrate"]
     except Exception as error:
-        return [f"database: {error!r:.300}"]
+        return [f"database: {_unusable(error, package)}"]
     finally:
         await db.close()
     return []

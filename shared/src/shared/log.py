@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import orjson
 import structlog
@@ -56,8 +56,11 @@ def bind_correlation(value: str) -> Iterator[None]:
         _correlation.reset(previous)
 
 
-def configure(service: str, level: str = "INFO") -> None:
-    """Send structlog's and the standard library's entries to stdout as JSON, one a line."""
+def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's entries as JSON, one a line.
+
+    They go to stdout; a command whose output is for somebody to read names another stream.
+    """
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -75,7 +78,7 @@ def configure(service: str, level: str = "INFO") -> None:
             structlog.processors.JSONRenderer(serializer=_dump),
         ],
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Select,
     Table,
     Text,
     Update,
@@ -36,10 +37,18 @@ from sqlalchemy import (
 from shared import conflict
 from shared.clock import Clock
 from shared.crypto import Signer
-from shared.db import Database, Instant, Tx, metadata, raise_signal, reading, transaction
+from shared.db import (
+    Database,
+    Instant,
+    Tx,
+    metadata,
+    raise_signal,
+    reading,
+    transaction,
+)
 from shared.events import Event, encode, sign
 from shared.metrics import OUTBOX_WAITING, alarm
-from shared.rows import insert_new, update_each
+from shared.rows import insert_new, listed, update_each
 from shared.topology import Topology, delay_seconds
 
 SIGNAL: Final = "outbox"
@@ -121,9 +130,11 @@ async def say_again(tx: Tx, event_ids: Sequence[UUID], at: datetime) -> set[UUID
 
     A lease is taken back, so that a relay at work on the row cannot mark this saying as sent.
     """
+    mine = select(outbox.c.id).where(outbox.c.event_id.in_(list(event_ids)))
+    locked = await tx.execute(mine.order_by(outbox.c.id).with_for_update())
     found = await tx.execute(
         update(outbox)
-        .where(outbox.c.event_id.in_(list(event_ids)))
+        .where(outbox.c.id.in_(list(locked.scalars())))
         .values(sent_at=None, due_at=at, attempts=0, lease_token=None, leased_until=None)
         .returning(outbox.c.event_id)
     )
@@ -164,9 +175,11 @@ async def waiting(db: Database, service: str) -> int:
 
 async def prune(db: Database, at: datetime) -> int:
     """Delete what was sent more than a day ago, at most 10 000 rows; return how many."""
-    old = select(outbox.c.id).where(outbox.c.sent_at < at - KEEP_SENT).limit(PRUNE_MAX)
+    # Rows are sent nearly in the order of their ids, so a look at the oldest ones needs no index.
+    oldest = select(outbox.c.id).order_by(outbox.c.id).limit(PRUNE_MAX)
+    old = (outbox.c.id.in_(oldest), outbox.c.sent_at < at - KEEP_SENT)
     async with transaction(db) as tx:
-        return (await tx.execute(delete(outbox).where(outbox.c.id.in_(old)))).rowcount
+        return (await tx.execute(delete(outbox).where(*old))).rowcount
 
 
 def _row(producer: Producer, event: Event, at: datetime) -> dict[str, object]:
@@ -245,5 +258,13 @@ async def _mark(
         for row_id, letter in failed
     ]
     async with transaction(db) as tx:
+        # In the order in which `say_again` locks them, else each could wait for the other.
+        await tx.execute(_locking(db.postgres), {"ids": [row["id"] for row in (*done, *again)]})
         for rows in (done, again):
             await update_each(tx, outbox, rows, "id", "lease_token", clear=released)
+
+
+@cache
+def _locking(postgres: bool) -> Select[int]:
+    mine = select(outbox.c.id).where(listed(postgres, outbox.c.id, "ids"))
+    return mine.order_by(outbox.c.id).with_for_update()

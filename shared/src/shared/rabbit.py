@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
+from aiormq.exceptions import PublishError
+
 from shared.bus import StoreDead
 from shared.clock import Clock
 from shared.crypto import Signer
@@ -100,7 +102,11 @@ class RabbitBus:
             ),
             return_exceptions=True,
         )
-        return [_failure(confirm) for confirm in confirms]
+        outcomes = [_failure(confirm) for confirm in confirms]
+        if any(isinstance(outcome, PublishError) for outcome in outcomes):
+            # Returned: nobody's queue is bound to it. A new connection declares what is missing.
+            await self._out.close()
+        return outcomes
 
 
 def _failure(confirm: Any) -> Exception | None:

@@ -97,14 +97,20 @@ class Reader:
 
     async def _read(self) -> None:
         channel = await self._link.new_channel()
-        broken = asyncio.Event()
+        broken, gone = asyncio.Event(), asyncio.Event()
 
         def closed(*_: object) -> None:
             broken.set()
             self.wake()
 
+        def canceled(*_: object) -> None:
+            # The queue itself is gone: only a new connection declares it again.
+            gone.set()
+            closed()
+
         try:
             underlay = await channel.get_underlay_channel()
+            underlay.on_consumer_cancel_callbacks.add(canceled)
             await underlay.basic_qos(prefetch_count=2 * self._batch_max)
             tap = self._tap = Tap(underlay, self._queue)
             channel.close_callbacks.add(closed)
@@ -121,6 +127,9 @@ class Reader:
         finally:
             self._tap = None
             await _close(channel)
+            if gone.is_set():
+                alarm("queue_deleted", queue=self._queue)
+                await self._link.close()
 
 
 class EventWork:

@@ -8,7 +8,6 @@ several on one port.
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -102,10 +101,6 @@ async def serve(process: Process, host: str, port: int, started: Callable[[int],
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running(process, host, port) as chosen:
         garbage.spare_what_is_loaded()
-        # A full collection walks all modules' objects, some 50 ms in which nobody is answered.
-        # They live as long as the process, so the collector need not look at them again.
-        gc.collect()
-        gc.freeze()
         started(chosen)
         await stop.wait()
         _log.info("process.stopping")

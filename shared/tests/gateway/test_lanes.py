@@ -352,3 +352,39 @@ async def test_a_claim_that_was_taken_over_records_nothing(stand: Any) -> None:
         await claims.record(tx, [claims.Progress(late, "late")])
     (row,) = await stand.rows(callbacks.callback)
     assert (row.outcome, row.due_at, row.lease_token, row.attempts) == ("other", None, None, 2)
+
+
+async def test_a_callback_after_an_invented_one_is_no_repeat(stand: Any) -> None:
+    """Whoever knows a payment's id may tell of it before it is paid; then the real one counts."""
+    begun = await stand.wish()
+    provider_id = begun.payment.provider_payment_id
+    await stand.callback(provider_id)
+    for _ in range(8):
+        await stand.pass_time(MINUTE)
+    asked = len(stand.provider.asked)
+    stand.provider.pay(provider_id)
+    await stand.callback(provider_id)
+    assert len(stand.provider.asked) > asked
+    assert len(await stand.said()) == 1
+
+
+async def test_invented_callbacks_cost_one_question_in_two_seconds(stand: Any) -> None:
+    begun = await stand.wish()
+    provider_id = begun.payment.provider_payment_id
+    for _ in range(10):
+        await stand.pass_time(MINUTE)
+    await stand.callback(provider_id)
+    await stand.pass_time(3 * SECOND)
+    asked = len(stand.provider.asked)
+    for _ in range(20):
+        await stand.callback(provider_id)
+    assert len(stand.provider.asked) <= asked + 1
+
+
+async def test_a_settled_callback_that_comes_later_asks_nobody(stand: Any) -> None:
+    made = await _paid(stand)
+    await stand.callback(made.provider_payment_id)
+    asked = len(stand.provider.asked)
+    stand.clock.advance(MINUTE)
+    await stand.callback(made.provider_payment_id)
+    assert len(stand.provider.asked) == asked

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.gateway.provider import Missing, Refused, Status, Throttled, Unclear
+from shared.gateway.provider import Missing, Page, Refused, Status, Throttled, Unclear
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -96,3 +96,18 @@ async def test_a_shop_that_is_no_longer_configured_is_an_alarm(
     await other.pass_time(MINUTE)
     assert stand.alarms == ["shop_not_configured"]
     assert (await stand.row(begun.payment.id)).lease_token is None
+
+
+async def test_an_unreadable_payment_in_the_list_is_no_proof_that_ours_was_not_made(
+    stand: Any,
+) -> None:
+    stand.provider.creates = [Unclear("timeout")] * 99
+    begun = await stand.wish()
+    stand.provider.lists = [Page([], None, unreadable=1)] * 3
+    await stand.pass_time(timedelta(hours=24))
+    assert (await stand.payment(begun.payment.id)).status is Status.CREATING
+    assert "provider_list_unreadable" in stand.alarms
+    stand.provider.lists = []
+    for _ in range(5):
+        await stand.pass_time(timedelta(hours=1))
+    assert (await stand.payment(begun.payment.id)).status is Status.CANCELED

@@ -29,7 +29,9 @@ async def _hello(request: web.Request) -> web.Response:
 
 
 async def _paying(request: web.Request) -> web.Response:
-    return pages.render(request, "message.html", title="", text="", leads_to_payment=True)
+    return pages.render(
+        request, "message.html", title="", text="", pays_under=request.query["under"]
+    )
 
 
 async def _known(request: web.Request) -> web.Response:
@@ -111,9 +113,15 @@ async def test_a_page_runs_nothing_but_our_files_and_stays_nowhere(client: Clien
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-async def test_a_page_that_leads_to_payment_lets_its_form_follow(client: Client) -> None:
-    policy = (await client.get("/cabinet/paying")).headers["Content-Security-Policy"]
-    assert policy.endswith("form-action 'self' https:")
+@pytest.mark.parametrize(
+    ("under", "targets"),
+    [("https://pay.example.org", "'self' https:"), ("http://10.0.0.7:8080", "'self' https: http:")],
+)
+async def test_a_page_that_leads_to_payment_lets_its_form_follow(
+    client: Client, under: str, targets: str
+) -> None:
+    answer = await client.get("/cabinet/paying", params={"under": under})
+    assert answer.headers["Content-Security-Policy"].endswith(f"form-action {targets}")
 
 
 async def test_static_files_are_kept_for_ever_under_their_version(client: Client) -> None:

@@ -19,6 +19,7 @@ from embedded import app
 from shared import log
 from shared.clock import system_clock
 from shared.crypto import new_encryption_key, token_hash
+from shared.errors import SettingsError
 from shared.service import serve
 from simulators.settings import SandboxSettings
 
@@ -30,7 +31,10 @@ _SCOPES: Final = ("contracts:write", "payments:write", "messages:read")
 
 async def run(port: int, data: Path) -> int:
     """Run the demo until it is told to stop; `port` 0 takes a free one."""
-    data.mkdir(parents=True, exist_ok=True)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{data}: no folder can be made there: {error.strerror}") from error
     port = port or _free_port()
     smtp_port = _free_port()
     os.environ.update(environment(port, smtp_port, data))

@@ -19,13 +19,12 @@ from core_billing.republish import republish
 from core_billing.rules import Core
 from core_billing.settings import Settings
 from core_billing.verify import verify
-from shared.cli import Command
+from shared.cli import OUTAGE, Command
 from shared.db import is_outage, reading, transaction
 from shared.money import Money
 
 REJECTED: Final = 1
 UNREADABLE: Final = 2
-OUTAGE: Final = 3
 _NO_FILE: Final = (FileNotFoundError, PermissionError, IsADirectoryError)
 
 
@@ -44,6 +43,9 @@ def _say(line: str) -> None:
 
 async def _import(settings: Settings, args: argparse.Namespace) -> int:
     path: Path = args.file
+    if not _is_file(path):
+        _say(f"{path}: there is no such file\n{path}: такого файла нет")
+        return UNREADABLE
     report = path.with_suffix(".rejected.csv")
     last = Summary()
 
@@ -72,6 +74,13 @@ async def _import(settings: Settings, args: argparse.Namespace) -> int:
     if done.rejected:
         print(f"rejected lines and what to do / отклонённые строки: {report}")
     return REJECTED if done.rejected else 0
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _told(now: Summary) -> str:

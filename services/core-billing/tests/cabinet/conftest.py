@@ -93,7 +93,9 @@ class Browser:
         return await self.post("/cabinet/topups", data=form)
 
     async def _send(self, method: str, path: str, **options: Any) -> ClientResponse:
-        headers = {**HTML, **options.pop("headers", {})}
+        given = options.pop("headers", {})
+        said = {"Sec-Fetch-Site": "same-origin"} if method == "POST" and not given else {}
+        headers = {**HTML, **said, **given}
         answer = await self.client.request(
             method, path, headers=headers, allow_redirects=False, **options
         )

@@ -139,6 +139,21 @@ def test_any_text_is_an_amount_within_the_limits_or_refused(text: str) -> None:
     assert topups.amount(money(kopecks, "ru"), limits) == kopecks
 
 
+async def test_a_script_that_is_no_browser_needs_no_token(world: World) -> None:
+    browser = await world.signed_in()
+    form = {"contract": "100245", "amount": "650.00"}
+    plain = {"Accept": "*/*"}
+    answer = await browser.post("/cabinet/topups", data=form, headers=plain)
+    assert answer.status == 303
+    assert await world.orders() == 1
+    for said in ("Origin", "Referer"):
+        ours = {**plain, said: "http://" + answer.url.authority}
+        assert (await browser.post("/cabinet/topups", data=form, headers=ours)).status == 403
+    wrong = {**form, "csrf": "0" * 64}
+    assert (await browser.post("/cabinet/topups", data=wrong, headers=plain)).status == 403
+    assert await world.orders() == 1
+
+
 async def test_an_order_without_the_forms_token_is_refused(world: World) -> None:
     browser, other = await world.signed_in(), await world.signed_in("100301")
     form = {"contract": "100245", "amount": "650"}

@@ -104,13 +104,23 @@ def payment(value: Any) -> ProviderPayment:
 
 
 def page(value: Any) -> Page:
-    """Read one page of the list; raises Unreadable."""
+    """Read one page of the list; raises Unreadable.
+
+    A single payment that cannot be read is left out and counted: it must not hide the others.
+    """
     if not isinstance(value, dict) or not isinstance(value.get("items"), list):
         raise Unreadable("not a list")
     cursor = value.get("next_cursor")
     if cursor is not None and not isinstance(cursor, str):
         raise Unreadable("a cursor that is no text")
-    return Page([payment(item) for item in value["items"]], cursor or None)
+    payments: list[ProviderPayment] = []
+    unreadable = 0
+    for item in value["items"]:
+        try:
+            payments.append(payment(item))
+        except Unreadable:
+            unreadable += 1
+    return Page(payments, cursor or None, unreadable)
 
 
 def failure(status: int, body: bytes, *, reading: bool = False) -> Failure | Missing:

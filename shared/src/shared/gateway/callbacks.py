@@ -35,6 +35,7 @@ from shared.db import Instant, Tx, is_postgres, metadata
 from shared.gateway.provider import Nudge
 
 KEPT: Final = timedelta(days=30)
+AGAIN: Final = timedelta(seconds=2)
 PRUNE_MAX: Final = 10_000
 
 schema = metadata()
@@ -101,14 +102,21 @@ async def store(tx: Tx, batch: Sequence[Received], room: bool) -> Stored:
     Without `room` a callback about a payment we do not know is left out. The batch holds each key
     once and is sorted by it, else two writers could wait for each other. On PostgreSQL this is one
     statement that commits by itself.
+
+    One that is stored and has led to nothing is asked about again, at most every two seconds: an
+    invented callback must not make the real one a repeat. It counts as new.
     """
+    asked = max(received.at for received in batch)
+    times = {"asked": asked, "calm": asked - AGAIN, "soon": asked + AGAIN}
     if is_postgres(tx):
         # Straight through the driver: the layers above it cost three times the statement.
         driver: Any = (await tx.get_raw_connection()).driver_connection
-        return Stored(*await driver.fetchrow(_STORE_MANY, *_columns(batch), room))
+        return Stored(*await driver.fetchrow(_STORE_MANY, *_columns(batch), room, *times.values()))
     known: list[bool] = []
     for received in batch:
-        known += (await tx.execute(_STORE_ONE, {**_row(received), "room": room})).scalars()
+        row = _row(received)
+        new = list((await tx.execute(_STORE_ONE, {**row, "room": room})).scalars())
+        known += new or (await tx.execute(_AGAIN_ONE, {**row, **times})).scalars()
     return Stored(len(known), known.count(False))
 
 
@@ -158,12 +166,36 @@ def _statement(source: str, room: str) -> str:
     )
 
 
+def _again(same: str, asked: str, calm: str, soon: str) -> str:
+    # Settled ones are left alone, and so is what is asked about at this moment or soon anyway.
+    return (
+        f"UPDATE callback SET due_at = {asked}, outcome = NULL, received_at = {asked} "  # noqa: S608 - our own names
+        f"WHERE {same} AND callback.known AND callback.received_at <= {calm}"
+        " AND (callback.outcome IS NULL OR callback.outcome IN ('stale', 'forged', 'nothing'))"
+        f" AND (callback.due_at IS NULL OR callback.due_at > {soon})"
+        f" AND (callback.leased_until IS NULL OR callback.leased_until <= {asked})"
+        " RETURNING callback.known"
+    )
+
+
 _KINDS: Final = ("text", "text", "text", "uuid", "text", "bytea", "timestamptz")
 _ARRAYS: Final = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_KINDS, 1))
 _MANY: Final = f"(SELECT * FROM unnest({_ARRAYS}) AS u ({', '.join(_NAMES)}))"  # noqa: S608
 _ONE: Final = f"(SELECT {', '.join(f':{name} AS {name}' for name in _NAMES)})"
 _COUNTED: Final = "SELECT count(*), count(*) FILTER (WHERE NOT known) FROM stored"
-_STORE_MANY: Final = f"WITH stored AS ({_statement(_MANY, '$8::boolean')}) {_COUNTED}"
+_FACT: Final = ("provider_payment_id", "event", "shop")
+_AGAIN_MANY: Final = _again(
+    f"({', '.join(f'callback.{name}' for name in _FACT)})"  # noqa: S608 - our own names
+    f" IN (SELECT {', '.join(_FACT)} FROM {_MANY} AS t)",
+    *("$9::timestamptz", "$10::timestamptz", "$11::timestamptz"),
+)
+_STORE_MANY: Final = (
+    f"WITH fresh AS ({_statement(_MANY, '$8::boolean')}), again AS ({_AGAIN_MANY}),"  # noqa: S608
+    f" stored AS (SELECT known FROM fresh UNION ALL SELECT known FROM again) {_COUNTED}"
+)
+_AGAIN_ONE: Final = text(
+    _again(" AND ".join(f"callback.{name} = :{name}" for name in _FACT), ":asked", ":calm", ":soon")
+).bindparams(*(bindparam(name, type_=Instant) for name in ("asked", "calm", "soon")))
 _STORE_ONE: Final = text(_statement(_ONE, ":room")).bindparams(
     bindparam("payment_id", type_=Uuid), bindparam("received_at", type_=Instant)
 )

@@ -24,6 +24,7 @@ from shared.gateway.provider import (
     Refused,
     Status,
     Throttled,
+    Unclear,
 )
 from shared.gateway.settling import Truth, absorb, announce, conclude
 from shared.metrics import alarm
@@ -109,10 +110,19 @@ async def _fail(gateway: Gateway, lease: Lease, reason: str, at: datetime) -> No
     announce(decision)
 
 
+def _absent(lease: Lease, unreadable: int) -> Unclear | None:
+    """Say what it means that a payment is not among those of the list that could be read."""
+    if not unreadable:
+        return None
+    alarm("provider_list_unreadable", provider=lease.payment.shop, count=unreadable)
+    return Unclear("unreadable payments in the list")
+
+
 async def _search(gateway: Gateway, lease: Lease) -> ProviderPayment | Failure | None:
     """Walk the list over the time in which the request was sent; None where it is not there."""
     since = (lease.first_sent_at or lease.payment.created_at) - CLOCKS_DIFFER
     provider, until, cursor = gateway.providers[lease.payment.shop], gateway.clock(), None
+    unreadable = 0
     for _ in range(PAGES_MAX):
         page = await provider.listed(since, until + CLOCKS_DIFFER, cursor)
         if isinstance(page, Failure):
@@ -120,8 +130,8 @@ async def _search(gateway: Gateway, lease: Lease) -> ProviderPayment | Failure |
         for truth in page.payments:
             if truth.payment_id == lease.payment.id:
                 return truth
-        cursor = page.next_cursor
+        cursor, unreadable = page.next_cursor, unreadable + page.unreadable
         if cursor is None:
-            return None
+            return _absent(lease, unreadable)
     alarm("provider_list_too_long", provider=lease.payment.shop, pages=PAGES_MAX)
     return Throttled(timedelta(hours=1))

@@ -50,15 +50,23 @@ async def _write(group: Sequence[tuple[Any, asyncio.Future[None]]], write: Write
     try:
         await write([item for item, _ in group])
     except Exception as error:
-        if len(group) > 1 and not is_outage(error):
-            _log.warning("group.split", size=len(group), error=repr(error)[:300])
-            for one in group:
-                await _write([one], write)
+        if len(group) == 1 or is_outage(error):
+            fault = error  # `error` itself ends with this clause
+            _tell(group, lambda done: done.set_exception(fault))
             return
-        for _, done in group:
-            if not done.done():
-                done.set_exception(error)
-        return
+        _log.warning("group.split", size=len(group), error=repr(error)[:300])
+        for one in group:
+            await _write([one], write)
+    except BaseException:
+        _tell(group, lambda done: done.cancel())
+        raise
+    else:
+        _tell(group, lambda done: done.set_result(None))
+
+
+def _tell(
+    group: Sequence[tuple[Any, asyncio.Future[None]]], end: Callable[[asyncio.Future[None]], Any]
+) -> None:
     for _, done in group:
         if not done.done():
-            done.set_result(None)
+            end(done)

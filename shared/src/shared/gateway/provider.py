@@ -106,6 +106,8 @@ class Page:
 
     payments: Sequence[ProviderPayment]
     next_cursor: str | None
+    unreadable: int = 0
+    """How many of this part could not be read and are left out."""
 
 
 Failure = Refused | Unclear | Throttled

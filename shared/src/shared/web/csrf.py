@@ -2,8 +2,8 @@
 
 Two guards. The browser itself says where a request was started (`Sec-Fetch-Site`, in older ones
 `Origin`); and a form of a signed-in person carries a token which only their session yields.
-Signing in has no session yet, so there the first guard stands alone: a client that sends neither
-header is no browser, and nobody's cookies can ride on it.
+Signing in has no session yet, so there the first guard stands alone. A client that sends none of
+these headers is no browser, nobody's cookies can ride on it, and a script need not read our forms.
 Source: Fetch Metadata Request Headers, W3C; OWASP Cross-Site Request Forgery Prevention.
 """
 
@@ -19,6 +19,7 @@ from shared.errors import Forbidden, Text
 
 FIELD: Final = "csrf"
 _PURPOSE: Final = "csrf"
+_OF_BROWSERS: Final = ("Sec-Fetch-Site", "Origin", "Referer")
 _OURS: Final = ("same-origin", "none")
 
 _REFUSED: Final = Text(
@@ -51,7 +52,12 @@ def check_origin(request: web.Request, public_url: str) -> None:
         raise Forbidden(_REFUSED)
 
 
-def check_token(signer: Signer, session: str, given: str) -> None:
-    """Raise Forbidden where a form does not carry its session's token, in the time of any other."""
-    if not signer.verify(_PURPOSE, session.encode(), given):
+def check_token(request: web.Request, signer: Signer, session: str, given: str | None) -> None:
+    """Raise Forbidden where a form does not carry its session's token, in the time of any other.
+
+    A form without any token passes only from a client that is no browser.
+    """
+    if given is None and not any(name in request.headers for name in _OF_BROWSERS):
+        return
+    if given is None or not signer.verify(_PURPOSE, session.encode(), given):
         raise Forbidden(_STALE)

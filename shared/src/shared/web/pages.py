@@ -97,21 +97,22 @@ def render(
     template: str,
     *,
     status: int = 200,
-    leads_to_payment: bool = False,
+    pays_under: str | None = None,
     **context: Any,
 ) -> web.Response:
     """Return a page in the reader's language.
 
     Beside the context a template has `t`, `money`, `moment`, `typed`, `url(route, **parts)` and
-    `static(file)`. A page whose form leads on to a provider says `leads_to_payment`.
+    `static(file)`. A page whose form leads on to a provider names the
+    public address it is served under.
     """
     app = _app(request)
     chosen = language(request)
     page = app[_PAGES].environment.get_template(template)
     text = page.render(**_tools(request, app, chosen), **context)
     response = web.Response(text=text, content_type="text/html", status=status)
-    if leads_to_payment:
-        response.headers["Content-Security-Policy"] = headers.POLICY_OF_PAYING
+    if pays_under is not None:
+        response.headers["Content-Security-Policy"] = headers.policy_of_paying(pays_under)
     if request.query.get(_COOKIE) == chosen:
         response.set_cookie(
             _COOKIE, chosen, max_age=_YEAR_SECONDS, path="/", httponly=True, samesite="Lax"

@@ -67,7 +67,7 @@ async def show(request: web.Request, visit: Visit) -> web.Response:
     return pages.render(
         request,
         "topup.html",
-        leads_to_payment=True,
+        pays_under=visit.cabinet.public_url,
         ordered=ordered,
         said=said,
         poll_seconds=visit.cabinet.poll_seconds,
@@ -113,7 +113,7 @@ async def _home(
         request,
         "home.html",
         status=200 if error is None else error.status,
-        leads_to_payment=True,
+        pays_under=visit.cabinet.public_url,
         contracts=mine,
         entries=entries,
         suggested_kopecks=visit.cabinet.suggested_kopecks,

@@ -81,7 +81,7 @@ async def read_form(request: web.Request, visit: Visit) -> Mapping[str, str]:
     """Read a form that this visitor sent from one of our pages; raises Forbidden for others."""
     csrf.check_origin(request, visit.cabinet.public_url)
     form = await forms.read(request)
-    csrf.check_token(visit.cabinet.signer, visit.token, form.get(csrf.FIELD, ""))
+    csrf.check_token(request, visit.cabinet.signer, visit.token, form.get(csrf.FIELD))
     return form
 
 
