@@ -249,7 +249,7 @@ def test_a_page_of_the_list() -> None:
     assert wire.page({"type": "list", "items": []}).next_cursor is None
 
 
-@pytest.mark.parametrize("value", [None, [], {}, {"items": {}}, {"items": [1]}])
+@pytest.mark.parametrize("value", [None, [], {}, {"items": {}}])
 def test_what_is_no_list(value: Any) -> None:
     with pytest.raises(wire.Unreadable):
         wire.page(value)
