@@ -101,23 +101,28 @@ async def store(tx: Tx, batch: Sequence[Received], room: bool) -> Stored:
 
     Without `room` a callback about a payment we do not know is left out. The batch holds each key
     once and is sorted by it, else two writers could wait for each other. On PostgreSQL this is one
-    statement that commits by itself.
+    statement that commits by itself, and a second one where some were there before.
 
     One that is stored and has led to nothing is asked about again, at most every two seconds: an
     invented callback must not make the real one a repeat. It counts as new.
     """
     asked = max(received.at for received in batch)
     times = {"asked": asked, "calm": asked - AGAIN, "soon": asked + AGAIN}
-    if is_postgres(tx):
-        # Straight through the driver: the layers above it cost three times the statement.
-        driver: Any = (await tx.get_raw_connection()).driver_connection
-        return Stored(*await driver.fetchrow(_STORE_MANY, *_columns(batch), room, *times.values()))
-    known: list[bool] = []
-    for received in batch:
-        row = _row(received)
-        new = list((await tx.execute(_STORE_ONE, {**row, "room": room})).scalars())
-        known += new or (await tx.execute(_AGAIN_ONE, {**row, **times})).scalars()
-    return Stored(len(known), known.count(False))
+    if not is_postgres(tx):
+        known: list[bool] = []
+        for received in batch:
+            row = _row(received)
+            new = list((await tx.execute(_STORE_ONE, {**row, "room": room})).scalars())
+            known += new or (await tx.execute(_AGAIN_ONE, {**row, **times})).scalars()
+        return Stored(len(known), known.count(False))
+    # Straight through the driver: the layers above it cost three times the statement.
+    driver: Any = (await tx.get_raw_connection()).driver_connection
+    stored = Stored(*await driver.fetchrow(_STORE_MANY, *_columns(batch), room))
+    if stored.new == len(batch):
+        return stored
+    facts = zip(*(received.key for received in batch), strict=True)
+    again = await driver.fetch(_AGAIN_MANY, *map(list, facts), *times.values())
+    return Stored(stored.new + len(again), stored.foreign)
 
 
 async def stored_before(tx: Tx, keys: Sequence[Key]) -> set[Key]:
@@ -183,15 +188,12 @@ _ARRAYS: Final = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(
 _MANY: Final = f"(SELECT * FROM unnest({_ARRAYS}) AS u ({', '.join(_NAMES)}))"  # noqa: S608
 _ONE: Final = f"(SELECT {', '.join(f':{name} AS {name}' for name in _NAMES)})"
 _COUNTED: Final = "SELECT count(*), count(*) FILTER (WHERE NOT known) FROM stored"
+_STORE_MANY: Final = f"WITH stored AS ({_statement(_MANY, '$8::boolean')}) {_COUNTED}"
 _FACT: Final = ("provider_payment_id", "event", "shop")
 _AGAIN_MANY: Final = _again(
     f"({', '.join(f'callback.{name}' for name in _FACT)})"  # noqa: S608 - our own names
-    f" IN (SELECT {', '.join(_FACT)} FROM {_MANY} AS t)",
-    *("$9::timestamptz", "$10::timestamptz", "$11::timestamptz"),
-)
-_STORE_MANY: Final = (
-    f"WITH fresh AS ({_statement(_MANY, '$8::boolean')}), again AS ({_AGAIN_MANY}),"  # noqa: S608
-    f" stored AS (SELECT known FROM fresh UNION ALL SELECT known FROM again) {_COUNTED}"
+    " IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))",
+    *("$4::timestamptz", "$5::timestamptz", "$6::timestamptz"),
 )
 _AGAIN_ONE: Final = text(
     _again(" AND ".join(f"callback.{name} = :{name}" for name in _FACT), ":asked", ":calm", ":soon")
