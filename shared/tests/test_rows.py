@@ -18,12 +18,15 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    bindparam,
     select,
+    update,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import StatementError
 
 from shared.db import Database, Instant, is_outage, is_postgres, metadata, transaction
-from shared.rows import among, insert_new, listed, update_each
+from shared.rows import among, chosen, insert_new, listed, update_each
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
 schema = metadata()
@@ -218,3 +221,29 @@ async def test_a_list_is_compared_alike_on_both(db: Database) -> None:
         later = named.where(listed(is_postgres(tx), thing.c.name, "names"))
         for names, found in ((["b", "c"], ["b", "c"]), ([], []), (["a"], ["a"])):
             assert list((await tx.execute(later, {"names": names})).scalars()) == found
+
+
+async def test_chosen_rows_are_found_without_reading_the_table(postgres_db: Database) -> None:
+    """What a prepared statement costs must not grow with the table."""
+    async with transaction(postgres_db) as tx:
+        await tx.run_sync(schema.create_all)
+        await insert_new(tx, thing, [{"name": f"n{n}", "user": "x"} for n in range(5000)], "id")
+        await tx.exec_driver_sql('ANALYZE "order"')
+        await tx.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+        few = select(thing.c.id).order_by(thing.c.id).limit(bindparam("most")).with_for_update()
+        wanted = update(thing).where(chosen(True, thing.c.id, few)).values(user="y")
+        compiled = wanted.compile(dialect=postgresql.dialect())
+        plain = str(compiled).replace("%(user)s", "$2").replace("%(most)s", "$1")
+        await tx.exec_driver_sql(f"PREPARE choose(bigint, text) AS {plain}")
+        plan = await tx.exec_driver_sql("EXPLAIN EXECUTE choose(3, 'y')")
+        assert "Seq Scan" not in "\n".join(plan.scalars())
+
+
+async def test_only_what_was_chosen_is_changed(db: Database) -> None:
+    await inserted(db, *({"name": n, "user": "x"} for n in "abc"))
+    async with transaction(db) as tx:
+        few = select(thing.c.id).order_by(thing.c.name.desc()).limit(bindparam("most"))
+        wanted = update(thing).where(chosen(is_postgres(tx), thing.c.id, few)).values(tries=9)
+        await tx.execute(wanted, {"most": 2})
+        rows = [tuple(row) for row in await tx.execute(select(thing.c.name, thing.c.tries))]
+    assert sorted(rows) == [("a", 7), ("b", 9), ("c", 9)]

@@ -48,7 +48,7 @@ from shared.db import (
 )
 from shared.events import Event, encode, sign
 from shared.metrics import OUTBOX_WAITING, alarm
-from shared.rows import insert_new, listed, update_each
+from shared.rows import chosen, insert_new, listed, update_each
 from shared.topology import Topology, delay_seconds
 
 SIGNAL: Final = "outbox"
@@ -207,7 +207,7 @@ async def _keep_conflicts(tx: Tx, said: Sequence[Event], at: datetime) -> None:
 
 
 @cache
-def _leasing() -> Update:
+def _leasing(postgres: bool) -> Update:
     """Make the statement that leases due rows, with names where values come in."""
     due = (
         select(outbox.c.id)
@@ -219,7 +219,7 @@ def _leasing() -> Update:
     )
     return (
         update(outbox)
-        .where(outbox.c.id.in_(due.scalar_subquery()))
+        .where(chosen(postgres, outbox.c.id, due))
         .values(lease_token=bindparam("token"), leased_until=bindparam("until"))
         .returning(
             outbox.c.id,
@@ -235,7 +235,7 @@ def _leasing() -> Update:
 async def _lease(db: Database, token: UUID, at: datetime) -> list[tuple[int, Letter]]:
     values = {"at": at, "most": BATCH_MAX, "token": token, "until": at + LEASE}
     async with transaction(db) as tx:
-        leased = sorted(await tx.execute(_leasing(), values), key=lambda row: row.id)
+        leased = sorted(await tx.execute(_leasing(db.postgres), values), key=lambda row: row.id)
     return [(r.id, Letter(r.event_id, r.type, r.body, r.signature, r.attempts + 1)) for r in leased]
 
 

@@ -61,7 +61,7 @@ class RabbitBus:
     async def consume(self, consumer: Consumer) -> None:
         """Take events from a queue until `stop`, through every loss of the broker."""
         work = EventWork(consumer, self._topology, self._signer, self._clock, self.send)
-        self._start(consumer.queue, work, consumer.batch_max)
+        self._start(consumer.queue, work, consumer.batch_max, consumer.pace_seconds)
 
     async def consume_dead(self, store: StoreDead) -> None:
         """Store what reaches the dead queue, and only then take it off."""
@@ -82,8 +82,9 @@ class RabbitBus:
         await self._in.close()
         await self._out.close()
 
-    def _start(self, queue: str, work: Work, batch_max: int) -> None:
-        reader = Reader(self._in, named(self._topology, queue), work, batch_max)
+    def _start(self, queue: str, work: Work, batch_max: int, pace_seconds: float = 0.0) -> None:
+        name = named(self._topology, queue)
+        reader = Reader(self._in, name, work, batch_max, pace_seconds)
         self._readers.append(reader)
         self._tasks.append(asyncio.create_task(reader.run(), name=f"rabbit:{queue}"))
 

@@ -34,10 +34,6 @@ HOLD: Final = timedelta(minutes=20)
 """How long messages are held through an outage; RabbitMQ takes them back after 30 minutes."""
 
 PAUSE_SECONDS_MAX: Final = 5.0
-PACE_SECONDS: Final = 0.02
-"""The least time between two batches that are not full. A message after a pause is not held up; of
-a steady stream several share a transaction, which costs nearly as much for one as for many."""
-
 _log = structlog.get_logger(__name__)
 
 Send = Callable[[str, Sequence[Letter]], Awaitable[Sequence[Exception | None]]]
@@ -57,11 +53,14 @@ class Work(Protocol):
 class Reader:
     """Reads one queue in batches until stopped, through every loss of the connection."""
 
-    def __init__(self, link: Link, queue: str, work: Work, batch_max: int) -> None:
+    def __init__(
+        self, link: Link, queue: str, work: Work, batch_max: int, pace_seconds: float = 0.0
+    ) -> None:
         self._link = link
         self._queue = queue
         self._work = work
         self._batch_max = batch_max
+        self._pace_seconds = pace_seconds
         self._stopping = asyncio.Event()
         self._tap: Tap | None = None
 
@@ -119,7 +118,7 @@ class Reader:
             while not (self._stopping.is_set() and tap.empty):
                 if self._stopping.is_set():
                     await tap.shut()
-                if batch := await tap.take(self._batch_max, begun + PACE_SECONDS):
+                if batch := await tap.take(self._batch_max, begun + self._pace_seconds):
                     begun = asyncio.get_running_loop().time()
                     await self._work.settle(tap, batch)
                 if broken.is_set():

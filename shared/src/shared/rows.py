@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import ARRAY, ColumnElement, Table, any_, bindparam, text, update
+from sqlalchemy import ARRAY, ColumnElement, Select, Table, any_, bindparam, func, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -109,6 +109,18 @@ def listed(postgres: bool, column: ColumnElement[Any], name: str) -> ColumnEleme
     if postgres:
         return column == any_(bindparam(name, type_=ARRAY(column.type)))
     return column.in_(bindparam(name, expanding=True))
+
+
+def chosen(postgres: bool, column: ColumnElement[Any], choice: Select[Any]) -> ColumnElement[bool]:
+    """Compare a column with the few rows that a bounded, locking select chooses.
+
+    On PostgreSQL the choice is made first and handed on as an array. Written as IN, a prepared
+    statement, whose bound the planner does not see, reads the whole table for each handful of rows.
+    """
+    if postgres:
+        made = func.array(choice.scalar_subquery(), type_=ARRAY(column.type))
+        return column == any_(made)
+    return column.in_(choice.scalar_subquery())
 
 
 def _columns(table: Table, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from shared.outbox import Producer
 STOP_SECONDS: Final = 25.0
 CANCEL_SECONDS: Final = 2.0
 HOUSEKEEPING_SECONDS: Final = 30.0
-RELAY_PACE_SECONDS: Final = 0.02
+RELAY_PACE_SECONDS: Final = 0.05
 REPLAY_SECONDS: Final = 5.0
 
 _log = structlog.get_logger(__name__)

@@ -19,6 +19,9 @@ from shared.inbox import Consumer
 BATCH_MAX = 100
 """Of 50 each costs a quarter more; of 200 two replicas wait for each other's contracts."""
 
+MONEY_PACE_SECONDS = 0.02
+"""Somebody waits for this money in front of a page, so it is held up less than anything else."""
+
 
 def consumers(db: Database, rules: Rules, clock: Clock) -> tuple[Consumer, Consumer]:
     """Return the two queues; money waits behind nothing else."""
@@ -37,7 +40,14 @@ def consumers(db: Database, rules: Rules, clock: Clock) -> tuple[Consumer, Consu
         await _keep_watches(tx, rules, events, clock)
 
     return (
-        Consumer(topology.MONEY, db, take_money, money_again, batch_max=BATCH_MAX),
+        Consumer(
+            topology.MONEY,
+            db,
+            take_money,
+            money_again,
+            batch_max=BATCH_MAX,
+            pace_seconds=MONEY_PACE_SECONDS,
+        ),
         Consumer(topology.REST, db, take_rest, batch_max=BATCH_MAX),
     )
 

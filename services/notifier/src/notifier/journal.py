@@ -41,8 +41,8 @@ from sqlalchemy import (
 
 from notifier.channels.port import ChannelName
 from notifier.messages import Facts, Kind
-from shared.db import Instant, Tx, metadata, raise_signal
-from shared.rows import insert_new
+from shared.db import Instant, Tx, is_postgres, metadata, raise_signal
+from shared.rows import chosen, insert_new
 
 NEW_SIGNAL: Final = "notifier.new"
 CHANNELS: Final[tuple[ChannelName, ...]] = ("sms", "email")
@@ -157,7 +157,7 @@ async def expire(tx: Tx, at: datetime) -> list[Row[Any]]:
     )
     dropped = await tx.execute(
         update(message)
-        .where(message.c.id.in_(stale.scalar_subquery()))
+        .where(chosen(is_postgres(tx), message.c.id, stale))
         .values(state="dropped", reason="stale", done_at=at)
         .returning(message.c.id, message.c.contract, message.c.channel, message.c.correlation_id)
     )

@@ -11,10 +11,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Update, bindparam, or_, select, update
 
-from shared.db import Tx
+from shared.db import Tx, is_postgres
 from shared.gateway.callbacks import callback
 from shared.gateway.provider import Status
-from shared.rows import update_each
+from shared.rows import chosen, update_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ async def claim(
     values = {"at": at, "most": limit, "lane": known, "token": token, "until": at + lease}
     return [
         Claimed(row.id, token, row.shop, row.provider_payment_id, Status(row.claims), *row[4:])
-        for row in await tx.execute(_claiming(), values)
+        for row in await tx.execute(_claiming(is_postgres(tx)), values)
     ]
 
 
@@ -66,7 +66,7 @@ async def record(tx: Tx, progress: Sequence[Progress]) -> None:
 
 
 @cache
-def _claiming() -> Update:
+def _claiming(postgres: bool) -> Update:
     """Make the statement that leases due rows, with names where values come in."""
     c = callback.c
     due = (
@@ -79,7 +79,7 @@ def _claiming() -> Update:
     )
     return (
         update(callback)
-        .where(c.id.in_(due.scalar_subquery()))
+        .where(chosen(postgres, c.id, due))
         .values(
             lease_token=bindparam("token"),
             leased_until=bindparam("until"),

@@ -13,9 +13,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Row, and_, case, or_, select, update
 
-from shared.db import Tx
+from shared.db import Tx, is_postgres
 from shared.gateway.payments import payment, to_payment
 from shared.gateway.settle import Payment
+from shared.rows import chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ async def claim(tx: Tx, at: datetime, limit: int, lease: timedelta) -> list[Leas
     token = uuid4()
     taken = await tx.execute(
         update(payment)
-        .where(payment.c.id.in_(due.scalar_subquery()))
+        .where(chosen(is_postgres(tx), payment.c.id, due))
         .values(lease_token=token, leased_until=at + lease, attempts=payment.c.attempts + 1)
         .returning(*payment.c)
     )
