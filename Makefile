@@ -24,14 +24,14 @@ COMPILE := $(UV) pip compile --no-config --quiet --universal --python-version 3.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv demo test check-fast lint format faults bench bench-large mutants lock clean
+.PHONY: help venv demo test check-fast lint format faults bench bench-large bench-registers mutants lock clean
 
 ##@ Everyday
 
 help: ## List the commands
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY_FOR_DEMO) ## Run everything in one process with simulators (PORT=8080), data in .demo/
 	.venv/bin/python -m embedded demo --port $(PORT)
@@ -61,6 +61,9 @@ bench: $(DEV_READY) ## Print the numbers to hold and write bench.json
 
 bench-large: $(DEV_READY) ## The same with ten million payments in the tables
 	PYTHONPATH=tests .venv/bin/python tests/bench/run.py --large $(ARGS)
+
+bench-registers: $(DEV_READY) ## Reconcile a register of 100 000 rows; print its time and memory
+	PYTHONPATH=tests .venv/bin/python -m bench.registers $(ARGS)
 
 mutants: $(DEV_READY) ## Break each line of the money code and list what no test noticed
 	rm -rf .mutants && mkdir -p .mutants/src

@@ -4,6 +4,7 @@ import signal
 import threading
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, Phase, settings
 
 import shared  # noqa: F401 - else pytest takes the folder `shared/` of shared/tests for it
@@ -32,6 +33,12 @@ def pytest_configure(config: pytest.Config) -> None:
     `make test ARGS=--randomly-seed=7` tries another order. An option in pyproject.toml would
     stop mutmut, which runs pytest without the plugin.
     """
+    # Its default prints the local variables of every frame, tokens among them.
+    plain = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    usual = structlog.get_config()["processors"][:-1]
+    structlog.configure(processors=[*usual, plain])
     if getattr(config.option, "randomly_seed", None) == "default":
         config.option.randomly_seed = 1
     if threading.current_thread() is threading.main_thread():

@@ -100,3 +100,19 @@ def test_a_token_is_kept_as_its_sha256() -> None:
 
 def test_bytes_that_are_no_text_hash_to_something_unknown() -> None:
     assert token_hash("\udcff") != token_hash("\udcfe") != token_hash("")
+
+
+def test_fingerprints_find_a_text_under_every_listed_key() -> None:
+    old, new = new_encryption_key(), new_encryption_key()
+    before, both = Vault([old]), Vault([new, old])
+    assert before.fingerprints("token")[0] in both.fingerprints("token")
+    assert both.fingerprints("token")[0] == Vault([new]).fingerprints("token")[0]
+    assert set(both.fingerprints("token")).isdisjoint(both.fingerprints("other"))
+    assert "token" not in "".join(both.fingerprints("token"))
+
+
+def test_only_the_newest_key_is_current() -> None:
+    old, new = new_encryption_key(), new_encryption_key()
+    sealed, both = Vault([old]).encrypt("text"), Vault([new, old])
+    assert (both.current(sealed), both.current(both.rotate(sealed))) == (False, True)
+    assert not both.current("nothing that was ever sealed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from sqlalchemy import select
 
 from doubles import NOW, PRODUCER, SIGNER, Broker, Speaker, make_event
 from shared import conflict, outbox
+from shared.crypto import Vault, new_encryption_key
 from shared.db import Database, transaction
 from shared.envelope import decode, encode, verified
 from shared.outbox import KEEP_SENT, Letter, Producer
@@ -201,3 +203,34 @@ async def test_a_row_holds_the_digest_of_its_bytes(world: Speaker) -> None:
     (row,) = await world.rows()
     assert row.digest == make_event(1).digest()
     assert row.body == encode(make_event(1))
+
+
+class TestPersonal:
+    """What holds addresses lies sealed in the outbox and travels as it always did."""
+
+    KEY = new_encryption_key()
+    SEALING = replace(PRODUCER, vault=Vault([KEY]))
+
+    async def test_it_is_sealed_at_rest_and_published_as_it_was_said(self, world: Speaker) -> None:
+        event = make_event(1, kind="subscriber.changed")
+        await world.say(event, make_event(2), producer=self.SEALING)
+        kept = [row.body for row in await world.rows()]
+        assert b"subscriber" not in kept[0]
+        assert decode(kept[1]) == make_event(2)
+        vault = Vault([new_encryption_key(), self.KEY])
+        await outbox.relay(world.db, world.broker, world.clock, "core", vault)
+        (letters,) = world.broker.given
+        assert [verified(SIGNER, x.body, x.signature) for x in letters] == [event, make_event(2)]
+
+    async def test_a_lost_key_holds_up_nobody(self, world: Speaker) -> None:
+        await world.say(make_event(1, kind="subscriber.changed"), producer=self.SEALING)
+        await world.say(make_event(2), producer=self.SEALING)
+        other = Vault([new_encryption_key()])
+        await outbox.relay(world.db, world.broker, world.clock, "core", other)
+        assert world.broker.ids == [make_event(2).id]
+        assert [row.sent_at for row in await world.rows()] == [None, NOW]
+
+    async def test_what_an_older_version_has_written_is_published(self, world: Speaker) -> None:
+        await world.say(make_event(1, kind="subscriber.changed"))
+        await outbox.relay(world.db, world.broker, world.clock, "core", Vault([self.KEY]))
+        assert world.broker.ids == [make_event(1, kind="subscriber.changed").id]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 from aiohttp import web
 
@@ -134,6 +136,8 @@ POST = b"POST /api/page/1 HTTP/1.1\r\nHost: x\r\n"
 MALFORMED = {
     "chunks": POST + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n\r\n",
     "compression": POST + b"Content-Encoding: deflate\r\nContent-Length: 4\r\n\r\nnope",
+    "brotli": POST + b"Content-Encoding: br\r\nContent-Length: 4\r\n\r\nnope",
+    "zstandard": POST + b"Content-Encoding: zstd\r\nContent-Length: 4\r\n\r\nnope",
     "two lengths": POST + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nnope",
     "zero byte": POST + b"X-Correlation-Id: a\x00b\r\n\r\n",
     "method": b"BREW /api/page/1 HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -174,15 +178,23 @@ class TestErrors:
 
     @pytest.mark.parametrize("name", MALFORMED)
     async def test_a_malformed_request_is_the_callers_fault(
-        self, browser: Browser, name: str
+        self, browser: Browser, name: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         port = int(browser.address.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(MALFORMED[name])
-        answer = await asyncio.wait_for(reader.readline(), 10)
+        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode()
+        length = re.search(r"Content-Length: (\d+)", head)
+        assert length is not None
+        body = orjson.loads(await asyncio.wait_for(reader.readexactly(int(length[1])), 10))
+        assert await asyncio.wait_for(reader.read(), 10) == b"", "nothing may follow such a request"
         writer.close()
         await writer.wait_closed()
-        assert answer.split()[1].startswith(b"4")
+        assert head.split()[1].startswith("4")
+        assert "Content-Type: application/problem+json" in head
+        assert f"X-Correlation-Id: {body['correlation_id']}" in head
+        assert str(body["status"]) == head.split()[1]
+        assert [record.exc_info for record in caplog.records if record.exc_info] == []
 
 
 async def test_the_root_leads_home(browser: Browser) -> None:

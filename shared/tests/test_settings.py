@@ -220,5 +220,9 @@ def test_the_right_to_write_includes_the_right_to_read() -> None:
     token = ApiToken(name="x", scopes=("payments:write", "contracts:read"))
     assert [token.may(scope) for scope in ("payments:write", "payments:read")] == [True, True]
     assert [token.may(scope) for scope in ("contracts:write", "contracts:read")] == [False, True]
+    assert [token.may(scope) for scope in ("refunds:write", "refunds:read")] == [True, True]
+    narrow = ApiToken(name="x", scopes=("refunds:write",))
+    assert [narrow.may(scope) for scope in ("refunds:write", "refunds:read")] == [True, True]
+    assert [narrow.may(scope) for scope in ("payments:write", "payments:read")] == [False, False]
     assert not token.may("payments")
     assert not token.may("payments:annul")

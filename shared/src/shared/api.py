@@ -91,13 +91,14 @@ class Api:
         scope: str | None,
         summary: str,
         body: type[BaseModel] | None = None,
+        query: type[BaseModel] | None = None,
         keyed: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Describe a writing operation; `keyed` ones take an Idempotency-Key."""
 
         def register(handler: Handler) -> Handler:
             self.operations.append(
-                Operation("POST", path, handler, summary, answers, scope, body=body, keyed=keyed)
+                Operation("POST", path, handler, summary, answers, scope, body, query, keyed)
             )
             return handler
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 from pydantic.json_schema import models_json_schema
 
+from shared import events_gateway
 from shared.envelope import CONTENT_TYPE
 from shared.events import EventData
 from shared.rabbit_link import ATTEMPT, EXCHANGE, SIGNATURE
@@ -21,6 +22,10 @@ from shared.topology import LISTENERS, service_of
 
 _SCHEMA: Final = "#/components/schemas/{model}"
 _BINDING: Final = "0.3.0"
+
+
+_OTHERS: Final = events_gateway
+"""Imported for its models, which are found as subclasses."""
 
 
 def models() -> dict[str, type[EventData]]:

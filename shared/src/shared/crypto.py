@@ -136,6 +136,8 @@ class Vault:
         if not keys:
             raise ValueError("at least one encryption key is needed")
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._newest = Fernet(keys[0])
+        self._prints = tuple(hmac.digest(key.encode(), b"fingerprint", "sha256") for key in keys)
         self.key_id = hashlib.blake2b(keys[0].encode(), digest_size=8).hexdigest()
         """Names the newest key and betrays nothing of it; kept beside what it has encrypted."""
 
@@ -149,6 +151,30 @@ class Vault:
             return self._fernet.decrypt(_ascii(token)).decode()
         except InvalidToken:
             raise ValueError("no listed key reads this field") from None
+
+    def seal(self, body: bytes) -> bytes:
+        """Return a JSON body as it is stored where it holds tokens, telephones or addresses."""
+        return self.encrypt(body.decode()).encode()
+
+    def unsealed(self, stored: bytes) -> bytes:
+        """Return the very bytes of a stored body, sealed or not; raises ValueError as `decrypt`."""
+        # JSON begins with a brace, which nothing sealed does.
+        return stored if stored[:1] == b"{" else self.decrypt(stored.decode()).encode()
+
+    def fingerprints(self, text: str) -> tuple[str, ...]:
+        """Return what a text may be found by, one for each key, that of the newest one first.
+
+        The same text gives the same ones; without the key nobody can try texts against them.
+        """
+        return tuple(hmac.digest(key, text.encode(), "sha256").hex() for key in self._prints)
+
+    def current(self, token: str) -> bool:
+        """Say whether the newest key has encrypted this."""
+        try:
+            self._newest.decrypt(_ascii(token))
+        except InvalidToken:
+            return False
+        return True
 
     def rotate(self, token: str) -> str:
         """Return the same text encrypted with the newest key; raises ValueError as above."""

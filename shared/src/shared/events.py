@@ -72,7 +72,7 @@ class EventData(BaseModel):
             time=self.occurred_at,
             revision=str(revision),
             correlation_id=correlation_id,
-            data=self.model_dump(mode="json"),
+            data=self.model_dump(mode="json", by_alias=True),
         )
 
     @classmethod

@@ -5,7 +5,7 @@ letter can be replayed. On RabbitMQ the row appears with the effect. The memory 
 of its own, so there the row is the message: it carries the bytes, attempts and the next due time.
 
 An event whose predecessor is missing (a refund before its payment) waits here under the
-predecessor's reference and is applied in the predecessor's transaction.
+predecessor's reference and is applied in the predecessor's transaction: see `shared.waiting`.
 """
 
 from __future__ import annotations
@@ -22,29 +22,25 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from shared import conflict
 from shared.clock import Clock
-from shared.db import Database, Tx, is_outage, is_repeatable, transaction
+from shared.db import Database, Tx, is_outage, is_postgres, is_repeatable, transaction
 from shared.errors import Poison
-from shared.events import Event, decode, encode
+from shared.events import Event
 from shared.inbox_table import RELEASED, inbox, schema
 from shared.metrics import CONSUMED
-from shared.rows import insert_new
+from shared.rows import Arrays, as_arrays
+from shared.waiting import Handle, Waiting, anybody, park, waiting_for, wake
 
-__all__ = ["RELEASED", "inbox", "schema"]
+__all__ = ["RELEASED", "Handle", "Waiting", "inbox", "schema", "waiting_for"]
 
 KEEP_DONE: Final = timedelta(days=30)
 PRUNE_MAX: Final = 10_000
 REPEATS_MAX: Final = 5
 
 _log = structlog.get_logger(__name__)
-
-Waiting = Mapping[UUID, str]
-"""Events that cannot be applied yet → the reference of what they wait for."""
-
-Handle = Callable[[Tx, Sequence[Event]], Awaitable[Waiting | None]]
-"""Applies events inside the transaction; returns those of them that must wait for another."""
 
 Repeated = Callable[[Tx, Sequence[Event]], Awaitable[None]]
 """Hears of events that came again although they are done, for instance to acknowledge again."""
@@ -80,6 +76,8 @@ class Consumer:
     pace_seconds: float = 0.1
     """The least time between two batches that are not full. A message after a pause is not held
     up; of a steady stream several share a transaction, which costs nearly as much for one."""
+    brings: Callable[[Event], str | None] | None = None
+    """Names what an event brings that others may wait for; none where nothing ever waits."""
 
 
 class Outage(Exception):
@@ -105,18 +103,6 @@ async def apply(consumer: Consumer, events: Sequence[Event], clock: Clock) -> li
     for outcome, count in Counter(result.outcome for result in results).items():
         CONSUMED.labels(consumer.queue, outcome.value).inc(count)
     return results
-
-
-async def waiting_for(tx: Tx, references: Sequence[str], at: datetime) -> list[Event]:
-    """Take the events that wait for any of the references; they count as done with this commit."""
-    if not references:
-        return []
-    mine = inbox.c.waits_for.in_(list(references)) & inbox.c.done_at.is_(None)
-    found = await tx.execute(select(inbox.c.body).where(mine).with_for_update())
-    bodies = [body for body in found.scalars() if body is not None]
-    if bodies:
-        await tx.execute(update(inbox).where(mine).values(done_at=at, **RELEASED))
-    return [decode(body) for body in bodies]
 
 
 async def prune(db: Database, at: datetime) -> int:
@@ -146,7 +132,7 @@ async def _apply_once(
     tx: Tx, consumer: Consumer, events: Sequence[Event], at: datetime
 ) -> list[Result]:
     digests = [event.digest() for event in events]
-    known = await _claim(tx, consumer.queue, events, digests, at)
+    known, awaited = await _claim(tx, consumer.queue, events, digests, at)
     outcomes = _judged(events, digests, known)
     by_outcome = {
         outcome: [e for e, own in zip(events, outcomes, strict=True) if own is outcome]
@@ -155,9 +141,11 @@ async def _apply_once(
     fresh, conflicts = by_outcome[Outcome.DONE], by_outcome[Outcome.POISON]
     await _finish(tx, [event.id for event in fresh if event.id in known], at)
     waits = (await consumer.handle(tx, fresh) if fresh else None) or {}
-    given = {event.id: event for event in fresh}
-    for event_id, reference in waits.items():
-        await _park(tx, given[event_id], reference, at)
+    await park(tx, fresh, waits, at)
+    if awaited and consumer.brings is not None:
+        brought = [name for event in fresh if (name := consumer.brings(event)) is not None]
+        if brought:
+            await wake(tx, consumer.handle, brought, at)
     if conflicts:
         await conflict.keep(tx, "inbox", conflicts, at)
     done = {e.id: e for e in by_outcome[Outcome.REPEAT] if known.get(e.id, _NEW).done}
@@ -174,23 +162,48 @@ class _Row(NamedTuple):
 
 
 _NEW: Final = _Row(b"", done=False)
+# Whether anybody waits is asked along, so that it costs no statement of its own.
+_CLAIM: Final = Arrays(
+    "INSERT INTO inbox (event_id, queue, digest, done_at) SELECT * FROM unnest("
+    "CAST(:event_id AS uuid[]), CAST(:queue AS text[]), CAST(:digest AS bytea[]),"
+    " CAST(:done_at AS timestamptz[])) ON CONFLICT DO NOTHING RETURNING event_id,"
+    " (SELECT waits_for FROM inbox WHERE waits_for IS NOT NULL ORDER BY waits_for LIMIT 1)"
+)
 
 
 async def _claim(
     tx: Tx, queue: str, events: Sequence[Event], digests: Sequence[bytes], at: datetime
-) -> dict[UUID, _Row]:
-    """Write the new events as done with this commit; lock and return the rows of the others."""
+) -> tuple[dict[UUID, _Row], bool]:
+    """Write the new events as done with this commit; lock and return the rows of the others.
+
+    Says besides whether any event, of whatever queue, waits for another.
+    """
     rows: dict[UUID, dict[str, Any]] = {}
     for event, digest in zip(events, digests, strict=True):
         row = {"event_id": event.id, "queue": queue, "digest": digest, "done_at": at}
         rows.setdefault(event.id, row)
-    new = set(await insert_new(tx, inbox, list(rows.values()), "event_id"))
+    new = dict(await _insert(tx, list(rows.values())))
+    found = any(awaited is not None for awaited in new.values())
     seen = [event_id for event_id in rows if event_id not in new]
     if not seen:
-        return {}
-    columns = select(inbox.c.event_id, inbox.c.digest, inbox.c.done_at)
-    known = await tx.execute(columns.where(inbox.c.event_id.in_(seen)).with_for_update())
-    return {row.event_id: _Row(row.digest, row.done_at is not None) for row in known}
+        return {}, found
+    columns = select(inbox.c.event_id, inbox.c.digest, inbox.c.done_at, anybody().label("awaited"))
+    known = await tx.execute(columns.where(inbox.c.event_id.in_(seen)).with_for_update(of=inbox))
+    by_id = {row.event_id: row for row in known}
+    found = found or any(row.awaited is not None for row in by_id.values())
+    return {
+        event_id: _Row(row.digest, row.done_at is not None) for event_id, row in by_id.items()
+    }, found
+
+
+async def _insert(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> list[tuple[UUID, str | None]]:
+    if not rows:
+        return []
+    if is_postgres(tx):
+        return [(made[0], made[1]) for made in await _CLAIM.run(tx, as_arrays(rows))]
+    insert = sqlite_insert(inbox).on_conflict_do_nothing()
+    made = await tx.execute(insert.returning(inbox.c.event_id, anybody()), list(rows))
+    return [(event_id, awaited) for event_id, awaited in made]
 
 
 def _judged(
@@ -213,12 +226,6 @@ async def _finish(tx: Tx, event_ids: Sequence[UUID], at: datetime) -> None:
     if event_ids:
         mine = inbox.c.event_id.in_(list(event_ids))
         await tx.execute(update(inbox).where(mine).values(done_at=at, **RELEASED))
-
-
-async def _park(tx: Tx, event: Event, reference: str, at: datetime) -> None:
-    mine = inbox.c.event_id == event.id
-    row = {"done_at": None, "waits_for": reference, "body": encode(event), "stored_at": at}
-    await tx.execute(update(inbox).where(mine).values(**row))
 
 
 def _result(event: Event, outcome: Outcome, waits: Waiting) -> Result:

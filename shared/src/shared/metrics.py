@@ -35,6 +35,24 @@ PROVIDER_CALLS = Histogram(
     buckets=(0.02, 0.05, 0.1, 0.3, 1, 3, 10, 40),
     registry=REGISTRY,
 )
+BREAKER_STATE = Gauge(
+    "saldo_provider_breaker_state",
+    "The circuit breaker of a shop: 0 closed, 1 trying one call, 2 open",
+    ["shop"],
+    registry=REGISTRY,
+)
+BREAKER_OPEN_SECONDS = Counter(
+    "saldo_provider_breaker_open_seconds_total",
+    "Seconds in which calls to a shop were held back because it did not answer",
+    ["shop"],
+    registry=REGISTRY,
+)
+JOURNAL_LOST = Counter(
+    "saldo_journal_lost_total",
+    "Entries missing from a gateway's journal by reason: full, failed, spared",
+    ["service", "reason"],
+    registry=REGISTRY,
+)
 OUTBOX_WAITING = Gauge(
     "saldo_outbox_waiting", "Events not yet confirmed by the bus", ["service"], registry=REGISTRY
 )
@@ -44,6 +62,24 @@ CONSUMED = Counter(
     ["queue", "outcome"],
     registry=REGISTRY,
 )
+EVENTS_WAITING = Gauge(
+    "saldo_events_waiting",
+    "Events whose predecessor has not come yet, such as a refund before its payment",
+    ["queue"],
+    registry=REGISTRY,
+)
+CHARGING_PAUSED = Gauge(
+    "saldo_charging_paused",
+    "1 where the charges of a shop's saved methods wait, because it may not charge",
+    ["shop"],
+    registry=REGISTRY,
+)
+REGISTER_ROWS = Counter(
+    "saldo_register_rows_total",
+    "Rows of providers' registers by what differs: none, missing_here, amount, status, fee",
+    ["provider", "difference"],
+    registry=REGISTRY,
+)
 DEAD_LETTERS = Gauge(
     "saldo_dead_letters", "Events in the dead queue's store, not yet replayed", registry=REGISTRY
 )
@@ -51,6 +87,12 @@ MESSAGES = Counter(
     "saldo_messages_total",
     "Messages to subscribers by outcome: sent, retried, failed, dropped, skipped",
     ["channel", "outcome"],
+    registry=REGISTRY,
+)
+DIFFERENCES = Gauge(
+    "saldo_reconciliation_differences",
+    "Open differences between a provider's books and ours, by name",
+    ["service", "name"],
     registry=REGISTRY,
 )
 LOOP_FAILURES = Counter(

@@ -11,21 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import (
-    BigInteger,
-    Column,
-    Index,
-    Integer,
-    LargeBinary,
+    Row,
     Select,
-    Table,
-    Text,
     Update,
-    Uuid,
     bindparam,
     delete,
     func,
@@ -36,20 +29,21 @@ from sqlalchemy import (
 
 from shared import conflict
 from shared.clock import Clock
-from shared.crypto import Signer
+from shared.crypto import Signer, Vault
 from shared.db import (
     Database,
-    Instant,
     Tx,
-    metadata,
     raise_signal,
     reading,
     transaction,
 )
 from shared.events import Event, encode, sign
 from shared.metrics import OUTBOX_WAITING, alarm
+from shared.outbox_table import outbox, schema, unsent
 from shared.rows import chosen, insert_new, listed, update_each
-from shared.topology import Topology, delay_seconds
+from shared.topology import PERSONAL, Topology, delay_seconds
+
+__all__ = ["outbox", "schema"]
 
 SIGNAL: Final = "outbox"
 BATCH_MAX: Final = 200
@@ -60,25 +54,6 @@ _BACKOFF_SECONDS: Final = (1, 2, 5, 15, 60)
 
 _log = structlog.get_logger(__name__)
 
-schema = metadata()
-outbox = Table(
-    "outbox",
-    schema,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("event_id", Uuid, nullable=False, unique=True),
-    Column("type", Text, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("signature", Text, nullable=False),
-    Column("digest", LargeBinary, nullable=False),
-    Column("due_at", Instant, nullable=False),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("lease_token", Uuid),
-    Column("leased_until", Instant),
-    Column("sent_at", Instant),
-)
-_unsent = outbox.c.sent_at.is_(None)
-Index("ix_outbox_unsent", outbox.c.due_at, postgresql_where=_unsent, sqlite_where=_unsent)
-
 
 @dataclass(frozen=True)
 class Producer:
@@ -87,6 +62,8 @@ class Producer:
     name: str
     topology: Topology
     signer: Signer
+    vault: Vault | None = None
+    """Seals what an outbox keeps of personal data; without one it is kept as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +121,12 @@ async def say_again(tx: Tx, event_ids: Sequence[UUID], at: datetime) -> set[UUID
     return known
 
 
-async def relay(db: Database, publisher: Publisher, clock: Clock, service: str) -> bool:
+async def relay(
+    db: Database, publisher: Publisher, clock: Clock, service: str, vault: Vault | None = None
+) -> bool:
     """Publish one batch of due events; return whether more may be waiting."""
     token = uuid4()
-    letters = await _lease(db, token, clock())
+    letters = await _lease(db, token, clock(), vault)
     if not letters:
         return False
     outcomes = await publisher.publish([letter for _, letter in letters])
@@ -168,7 +147,7 @@ async def relay(db: Database, publisher: Publisher, clock: Clock, service: str) 
 async def waiting(db: Database, service: str) -> int:
     """Count the unsent events and show the figure to Prometheus."""
     async with reading(db) as tx:
-        count = (await tx.execute(select(func.count()).where(_unsent))).scalar_one()
+        count = (await tx.execute(select(func.count()).where(unsent))).scalar_one()
     OUTBOX_WAITING.labels(service).set(count)
     return int(count)
 
@@ -184,10 +163,14 @@ async def prune(db: Database, at: datetime) -> int:
 
 def _row(producer: Producer, event: Event, at: datetime) -> dict[str, object]:
     body = encode(event)
+    if producer.vault is not None and event.type in PERSONAL:
+        kept = producer.vault.seal(body)
+    else:
+        kept = body
     return {
         "event_id": event.id,
         "type": event.type,
-        "body": body,
+        "body": kept,
         "signature": sign(producer.signer, body),
         "digest": event.digest(),
         "due_at": at,
@@ -211,7 +194,7 @@ def _leasing(postgres: bool) -> Update:
     """Make the statement that leases due rows, with names where values come in."""
     due = (
         select(outbox.c.id)
-        .where(_unsent, outbox.c.due_at <= bindparam("at"))
+        .where(unsent, outbox.c.due_at <= bindparam("at"))
         .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= bindparam("at")))
         .order_by(outbox.c.due_at)
         .limit(bindparam("most"))
@@ -232,11 +215,24 @@ def _leasing(postgres: bool) -> Update:
     )
 
 
-async def _lease(db: Database, token: UUID, at: datetime) -> list[tuple[int, Letter]]:
+async def _lease(
+    db: Database, token: UUID, at: datetime, vault: Vault | None
+) -> list[tuple[int, Letter]]:
     values = {"at": at, "most": BATCH_MAX, "token": token, "until": at + LEASE}
     async with transaction(db) as tx:
         leased = sorted(await tx.execute(_leasing(db.postgres), values), key=lambda row: row.id)
-    return [(r.id, Letter(r.event_id, r.type, r.body, r.signature, r.attempts + 1)) for r in leased]
+    letters = [(row.id, _letter(row, vault)) for row in leased]
+    return [(row_id, letter) for row_id, letter in letters if letter is not None]
+
+
+def _letter(row: Row[Any], vault: Vault | None) -> Letter | None:
+    """Return what a row says; none where its key is gone: it waits, and holds up nobody."""
+    try:
+        body = vault.unsealed(row.body) if vault and row.type in PERSONAL else row.body
+    except ValueError:
+        alarm("outbox_unreadable", event_id=str(row.event_id), event_type=row.type)
+        return None
+    return Letter(row.event_id, row.type, body, row.signature, row.attempts + 1)
 
 
 async def _mark(

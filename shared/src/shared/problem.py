@@ -102,7 +102,10 @@ async def middleware(
     except SaldoError as error:
         return _answer(request, error)
     except web.RequestPayloadError:
-        return _answer(request, BadRequest(_UNREADABLE))
+        # The rest of such a body cannot be read either, so nothing may follow it.
+        unreadable = _answer(request, BadRequest(_UNREADABLE))
+        unreadable.force_close()
+        return unreadable
     except web.HTTPRequestEntityTooLarge:
         return _answer(request, TooLarge(_STATUSES[413]))
     except web.HTTPException as error:

@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from shared import garbage, inbox, outbox, root
+from shared import garbage, inbox, outbox, root, waiting
 from shared.bus import Bus, Send, StoreDead
 from shared.clock import Clock
 from shared.db import Database
@@ -26,12 +26,14 @@ from shared.errors import SettingsError
 from shared.inbox import Consumer
 from shared.loop import Loop, run_loop
 from shared.outbox import Producer
+from shared.runner import Runner
 
 STOP_SECONDS: Final = 25.0
 CANCEL_SECONDS: Final = 2.0
 HOUSEKEEPING_SECONDS: Final = 30.0
 RELAY_PACE_SECONDS: Final = 0.05
 REPLAY_SECONDS: Final = 5.0
+WAITING_SECONDS: Final = 10.0
 
 _log = structlog.get_logger(__name__)
 
@@ -70,9 +72,7 @@ class Process:
 @asynccontextmanager
 async def running(process: Process, host: str, port: int) -> AsyncIterator[int]:
     """Run the process; yields the port it listens on, stops everything at the end."""
-    runner = web.AppRunner(
-        root.application(process), access_log=None, shutdown_timeout=STOP_SECONDS
-    )
+    runner = Runner(root.application(process), access_log=None, shutdown_timeout=STOP_SECONDS)
     async with AsyncExitStack() as stack:
         for service in process.services:
             stack.push_async_callback(service.db.close)
@@ -144,17 +144,27 @@ def _own_loops(service: Service, process: Process) -> Sequence[Loop]:
     db = service.db
 
     async def relay() -> bool:
-        return await outbox.relay(db, process.bus, process.clock, service.name)
+        return await outbox.relay(
+            db, process.bus, process.clock, service.name, service.producer.vault
+        )
 
     async def housekeeping() -> bool:
         await outbox.waiting(db, service.name)
         pruned = await outbox.prune(db, process.clock()), await inbox.prune(db, process.clock())
         return max(pruned) >= outbox.PRUNE_MAX
 
+    def sweeping(consumer: Consumer) -> Loop:
+        async def sweep() -> bool:
+            await waiting.sweep(consumer.db, consumer.queue, consumer.handle, process.clock)
+            return False
+
+        return Loop(f"waiting:{consumer.queue}", sweep, WAITING_SECONDS)
+
     loops = [
         Loop("relay", relay, 1.0, db.signal(outbox.SIGNAL), RELAY_PACE_SECONDS),
         Loop("housekeeping", housekeeping, HOUSEKEEPING_SECONDS),
     ]
+    loops += [sweeping(one) for one in service.consumers if one.brings is not None]
     if service.replay is not None:
         loops.append(Loop("replay", partial(service.replay, process.bus.send), REPLAY_SECONDS))
     return loops

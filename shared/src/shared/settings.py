@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,6 +51,9 @@ __all__ = [
 ]
 
 
+_PART_OF: Final = {"refunds": "payments"}
+
+
 class ApiToken(BaseModel):
     """Who a bearer token belongs to, what it may do, and where it may send browsers back to."""
 
@@ -61,9 +64,15 @@ class ApiToken(BaseModel):
     return_urls: tuple[str, ...] = ()
 
     def may(self, scope: str) -> bool:
-        """Say whether the token holds a scope; the right to write includes the right to read."""
+        """Say whether the token holds a scope.
+
+        The right to write includes the right to read, that to payments that to their refunds.
+        """
         area, _, right = scope.rpartition(":")
-        return scope in self.scopes or (right == "read" and f"{area}:write" in self.scopes)
+        enough = {scope, f"{_PART_OF.get(area, area)}:{right}"}
+        if right == "read":
+            enough |= {f"{area}:write", f"{_PART_OF.get(area, area)}:write"}
+        return not enough.isdisjoint(self.scopes)
 
 
 def _hashed(tokens: Any) -> Any:
@@ -128,7 +137,7 @@ class Common(BaseSettings):
 
     def producer(self, service: str) -> Producer:
         """Return who a service is when it says events."""
-        return Producer(service, self.topology(), self.signer())
+        return Producer(service, self.topology(), self.signer(), self.vault())
 
     def database_url_of(self, import_name: str) -> str:
         """Return the address of one service's database."""

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError
 
 from shared.crypto import Vault
 from shared.money import WireMoney
-from shared.topology import SERVICES
+from shared.topology import KNOWN
 
 MEMORY_BUS: Final = "memory://"
 
@@ -89,8 +89,8 @@ def _listen(value: str) -> str:
 
 
 def _deployed(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names or not set(names) <= set(SERVICES):
-        raise ValueError(f"expected one or more of {', '.join(SERVICES)}")
+    if not names or not set(names) <= set(KNOWN):
+        raise ValueError(f"expected one or more of {', '.join(KNOWN)}")
     return names
 
 

@@ -19,13 +19,28 @@ REST: Final = "core-billing.rest"
 GATEWAY_YOOKASSA: Final = "gateway-yookassa"
 NOTIFIER: Final = "notifier"
 
+AUTOPAY: Final = "autopay"
+
 SERVICES: Final = ("core-billing", "gateway-yookassa", "notifier")
+"""What is deployed unless `SALDO_SERVICES` says otherwise."""
+KNOWN: Final = (*SERVICES, AUTOPAY)
+"""What `SALDO_SERVICES` may name; of a service that is not ours yet only the queue is declared."""
 
 LISTENERS: Final[Mapping[str, tuple[str, ...]]] = {
-    "payment.succeeded": (MONEY,),
-    "payment.canceled": (MONEY,),
+    "payment.succeeded": (MONEY, AUTOPAY),
+    "payment.canceled": (MONEY, AUTOPAY),
     "payment.posted": (GATEWAY_YOOKASSA, NOTIFIER),
     "payment.unmatched": (GATEWAY_YOOKASSA,),
+    "refund.requested": (GATEWAY_YOOKASSA,),
+    "refund.succeeded": (MONEY,),
+    "refund.failed": (MONEY,),
+    "refund.posted": (GATEWAY_YOOKASSA,),
+    "payment_method.saved": (AUTOPAY, NOTIFIER),
+    "payment_method.revoked": (AUTOPAY, NOTIFIER),
+    "charge.requested": (GATEWAY_YOOKASSA,),
+    "charge.failed": (AUTOPAY,),
+    "fee.charged": (GATEWAY_YOOKASSA,),
+    "register.row": (REST,),
     "watch.set": (REST,),
     "watch.cleared": (REST,),
     "balance.low": (NOTIFIER,),
@@ -33,6 +48,9 @@ LISTENERS: Final[Mapping[str, tuple[str, ...]]] = {
     "contract.changed": (GATEWAY_YOOKASSA, NOTIFIER),
     "subscriber.changed": (NOTIFIER,),
 }
+
+PERSONAL: Final = frozenset({"subscriber.changed"})
+"""Types whose bodies hold addresses: they travel in the clear, and an outbox keeps them sealed."""
 
 DELAY_SECONDS: Final = (5, 15, 60, 180, 600)
 """Pauses before failed work is tried again; the last one repeats."""
