@@ -29,6 +29,7 @@ class Chaos:
 
     async def act(self) -> None:
         deeds = (self.begin, self.begin, self.pay, self.pay, self.cancel, self.nudge, self.nudge)
+        deeds += (self.hold, self.nudge)
         rarer = (self.forge, self.stale, self.vanish, self.wait)
         await self.dice.choice(deeds + deeds + rarer)()
 
@@ -37,18 +38,27 @@ class Chaos:
         amount = self.dice.randrange(100, 100_000)
         await self.dice.choice(self.stands).wish(amount, order_id=str(uuid4()))
 
+    async def hold(self) -> None:
+        """Hold money that the gateway has to take; what it is told of that may be lost."""
+        for provider_id in self._some(Status.PENDING):
+            self.provider.hold(provider_id)
+            self.provider.captures.append(self.dice.choice(FAILURES))
+
     async def pay(self) -> None:
         for provider_id in self._some(Status.PENDING):
+            if self.provider.made[provider_id].on_hold:
+                continue  # the payer has done their part
             short = self.dice.random() < 0.1
             truth = self.provider.made[provider_id]
             self.provider.pay(provider_id, amount_kopecks=truth.amount_kopecks - short)
 
     async def cancel(self) -> None:
         for provider_id in self._some(Status.PENDING):
+            self.provider.change(provider_id, on_hold=False)
             self.provider.cancel(provider_id)
 
     async def nudge(self) -> None:
-        ids = self._some(Status.SUCCEEDED, Status.CANCELED)
+        ids = self._some(*Status)
         times = self.dice.choice((0, 1, 1, 2))
         for provider_id in ids * times:
             truth = self.provider.made[provider_id]
@@ -77,6 +87,9 @@ class Chaos:
     async def finish(self) -> None:
         self.provider.creates.clear()
         self.provider.fetches.clear()
+        self.provider.captures.clear()
+        await self.stands[0].wish(order_id=str(uuid4()))
+        await self.hold()
         for _ in range(6):
             self.stands[0].clock.advance(timedelta(minutes=15))
             await asyncio.gather(*(stand.settle() for stand in self.stands))
@@ -107,5 +120,8 @@ async def test_the_providers_truth_is_said_once_to_the_kopeck(
     assert set(by_key.values()) == {1}, "one key, one body"
     rows = await stand.rows(payments.payment)
     assert len(rows) == len(stand.provider.keys), "one row a payment"
+    assert not any(truth.on_hold for truth in stand.provider.made.values()), "all money is taken"
+    captured = Counter(key for key, _ in {(key, body) for _, key, body in stand.provider.taken})
+    assert set(captured.values()) == {1}, "held money is taken, one key, one body"
     finished = {truth.id: str(truth.status) for truth in stand.provider.made.values()}
     assert {row.provider_payment_id: row.status for row in rows} == finished

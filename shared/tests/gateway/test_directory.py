@@ -21,7 +21,8 @@ async def test_the_newest_revision_stays(stand: Any, order: tuple[int, ...]) -> 
     for revision in order:
         await stand.know("100245", "closed" if revision == 3 else "open", revision)
     async with reading(stand.gateway.db) as tx:
-        assert await directory.statuses(tx, ["100245", "7"]) == {"100245": "closed"}
+        known = await directory.entries(tx, ["100245", "7"])
+    assert known == {"100245": ("closed", "op")}
 
 
 async def test_open_contracts_pass(stand: Any) -> None:

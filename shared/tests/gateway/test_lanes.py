@@ -116,6 +116,33 @@ async def test_a_forged_callback_costs_one_question(stand: Any) -> None:
     assert await stand.rows(payments.payment) == []
 
 
+@pytest.mark.parametrize("told", [Refused("invalid_request"), Refused("forbidden", ours=True)])
+async def test_a_forged_callback_whose_id_is_refused_is_asked_about_a_few_times(
+    stand: Any, told: Refused
+) -> None:
+    """Not every answer about an id that nobody has made is a 404."""
+    stand.provider.fetches = [told] * 50
+    await stand.callback(str(uuid4()))
+    for _ in range(20):
+        await stand.pass_time(10 * MINUTE)
+    (row,) = await stand.rows(callbacks.callback)
+    assert (row.outcome, row.due_at) == ("forged", None)
+    timing = stand.gateway.timing
+    assert len(stand.provider.asked) == 1 + len(timing.stale) + len(timing.poll)
+    assert stand.alarms == []
+
+
+async def test_a_key_that_opens_nothing_makes_no_callback_forged(stand: Any) -> None:
+    refused = Refused("invalid_credentials", ours=True, locked_out=True)
+    stand.provider.fetches = [refused] * 20
+    ours = uuid4()
+    await stand.callback(_foreign(stand, ours), payment_id=ours)
+    for _ in range(25):
+        await stand.pass_time(MINUTE)
+    assert (await stand.payment(ours)).status is Status.SUCCEEDED
+    assert set(stand.alarms) == {"provider_refuses_us"}
+
+
 async def test_unknown_callbacks_are_taken_one_at_a_time(stand: Any) -> None:
     stand.provider.fetches = [Missing()] * 5
     for _ in range(3):
@@ -209,6 +236,39 @@ async def test_a_payment_without_our_words_goes_to_suspense(stand: Any) -> None:
     (event,) = await stand.said()
     assert (event.data["suspense"], event.data["contract"]) == ("unknown_order", None)
     assert stand.alarms == ["payment_in_suspense_unknown_order"]
+
+
+async def test_a_payment_without_our_words_waits_for_our_answers_only_so_long(
+    stand: Any,
+) -> None:
+    """Of the amount of an unanswered request: it may be ours, and it may be nobody's."""
+    stand.provider.creates = [Unclear("timeout")] * 1000
+    await stand.wish()
+    provider_id = _foreign(stand, uuid4(), payment_id=None, allocations=())
+    await stand.callback(provider_id)
+    assert await stand.said() == []
+    for seconds in (1, 2, 20, 40, 60):
+        await stand.pass_time(seconds * SECOND)
+    (event,) = await stand.said()
+    assert event.data["suspense"] == "unknown_order"
+
+
+async def test_an_answer_about_what_was_taken_for_nobodys_is_an_alarm(stand: Any) -> None:
+    stand.provider.creates = ["lost"] + [Unclear("timeout")] * 1000
+    begun = await stand.wish()
+    (provider_id,) = stand.provider.made
+    stand.provider.pay(provider_id, payment_id=None, allocations=())
+    await stand.callback(provider_id)
+    for seconds in (1, 2, 20, 40, 60):
+        await stand.pass_time(seconds * SECOND)
+    assert stand.alarms == ["payment_in_suspense_unknown_order"]
+    stand.provider.creates.clear()
+    for _ in range(3):
+        await stand.pass_time(60 * SECOND)
+    assert stand.alarms == ["payment_in_suspense_unknown_order", "payment_under_another_id"]
+    assert (await stand.payment(begun.payment.id)).status is Status.CREATING
+    assert len(await stand.said()) == 1
+    assert await stand.said("payment.canceled") == []
 
 
 async def test_a_payment_from_before_the_cutover_is_listed_and_never_credited(

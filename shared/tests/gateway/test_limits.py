@@ -8,10 +8,9 @@ import pytest
 
 from shared.errors import Invalid
 from shared.gateway.limits import Limits, lies_under
-from shared.money import Money
 
 BASE = "https://pay.example.org/cabinet"
-LIMITS = Limits(Money(100), Money(35_000_000), "https://pay.example.org", timedelta(0))
+LIMITS = Limits("https://pay.example.org", timedelta(0))
 
 
 @pytest.mark.parametrize(
@@ -60,18 +59,6 @@ def test_a_bare_host_takes_its_whole_tree() -> None:
     for url in ("https://pay.example.org", "https://pay.example.org/a"):
         assert lies_under(url, "https://pay.example.org")
         assert lies_under(url, "https://pay.example.org/")
-
-
-@pytest.mark.parametrize("kopecks", [100, 65_000, 35_000_000])
-def test_amounts_within_the_bounds_are_taken(kopecks: int) -> None:
-    LIMITS.check_amount(Money(kopecks))
-
-
-@pytest.mark.parametrize("kopecks", [-100, 0, 99, 35_000_001])
-def test_amounts_beyond_are_refused_by_name(kopecks: int) -> None:
-    with pytest.raises(Invalid) as refused:
-        LIMITS.check_amount(Money(kopecks))
-    assert [error.field for error in refused.value.fields] == ["amount"]
 
 
 def test_a_return_address_is_ours_or_the_callers() -> None:

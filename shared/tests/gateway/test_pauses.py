@@ -74,10 +74,30 @@ def test_a_provider_that_has_enough_is_left_alone(
     assert bucket.reserve(60) == pytest.approx(3)
     bucket = make_bucket(10)
     bucket.rest(timedelta(hours=3))
-    assert bucket.reserve(60) == pytest.approx(30)
+    assert bucket.wait == timedelta(hours=1)
+    assert bucket.reserve(60) is None
     bucket = make_bucket(10)
     bucket.rest(None)
     assert bucket.reserve(60) == pytest.approx(1)
+
+
+def test_a_rest_is_a_little_longer_than_asked(
+    make_bucket: Callable[[float], Bucket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.gateway.bucket.SPREAD", 0.1)
+    waits = []
+    for _ in range(50):
+        bucket = make_bucket(10)
+        bucket.rest(timedelta(seconds=10))
+        waits.append(bucket.wait)
+    assert timedelta(seconds=10) <= min(waits) < max(waits) <= timedelta(seconds=11)
+
+
+def test_more_turns_may_be_saved_up(now: list[float]) -> None:
+    bucket = Bucket(1, now=lambda: now[0], saved_seconds=3)
+    assert [bucket.reserve(0) for _ in range(4)] == [0, 0, 0, None]
+    now[0] += 1
+    assert [bucket.reserve(0) for _ in range(2)] == [0, None]
 
 
 def test_a_bucket_without_turns_is_a_mistake() -> None:

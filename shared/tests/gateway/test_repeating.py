@@ -47,7 +47,8 @@ def _posted(made: Any, clock: ManualClock, **other: Any) -> Event:
 
 
 async def _hear(stand: Any, event: Event) -> None:
-    await apply(work.consumer(stand.gateway, "gateway-yookassa"), [event], stand.clock)
+    consumer = work.consumer(stand.gateway, "gateway-yookassa")
+    await apply(consumer, [event], stand.clock)
 
 
 async def test_it_is_said_again_ever_more_slowly(stand: Any) -> None:

@@ -53,7 +53,7 @@ async def test_an_order_opened_again_is_the_same_payment(stand: Any, caller: Any
 async def test_while_it_is_being_made_the_page_asks_again(
     stand: Any, caller: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.gateway.web.WAIT", timedelta(seconds=0.05))
+    monkeypatch.setattr("shared.gateway.paying.WAIT", timedelta(seconds=0.05))
     stand.provider.slow = asyncio.Event()
     status, _, page = await caller.open(_link(stand))
     assert status == 200

@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 
 from shared.db import Instant, Tx, is_postgres, metadata
+from shared.gateway.payments import payment
 from shared.gateway.provider import Nudge
 
 KEPT: Final = timedelta(days=30)
@@ -45,7 +46,9 @@ callback = Table(
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("event", Text, nullable=False),
     Column("shop", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="payment"),
     Column("provider_payment_id", Text, nullable=False),
+    Column("about", Text),
     Column("payment_id", Uuid),
     Column("claims", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
@@ -132,6 +135,25 @@ async def stored_before(tx: Tx, keys: Sequence[Key]) -> set[Key]:
     return {(row.provider_payment_id, row.event, row.shop) for row in found}
 
 
+async def shop_of(tx: Tx, callback_id: int, shops: Sequence[str]) -> str | None:
+    """Return which of the shops has the payment that a stored callback is about; None if unknown.
+
+    A callback may name no shop, or a wrong one; our own row knows.
+    """
+    asked = (callback.c.about, callback.c.provider_payment_id, callback.c.payment_id)
+    said = (await tx.execute(select(*asked).where(callback.c.id == callback_id))).one()
+    p = payment.c
+    named = (
+        p.shop.in_(list(shops)),
+        p.provider_payment_id == (said.about or said.provider_payment_id),
+    )
+    found = await tx.execute(select(p.shop).where(*named))
+    if (shop := found.scalar()) is not None or said.payment_id is None:
+        return shop
+    unbound = (p.id == said.payment_id, p.provider_payment_id.is_(None), p.shop.in_(list(shops)))
+    return (await tx.execute(select(p.shop).where(*unbound))).scalar()
+
+
 async def foreign_since(tx: Tx, since: datetime) -> int:
     """Count the stored callbacks about payments we did not know."""
     where = (_foreign, callback.c.received_at >= since)
@@ -148,7 +170,9 @@ async def prune(tx: Tx, at: datetime) -> int:
 _NAMES: Final = (
     "event",
     "shop",
+    "kind",
     "provider_payment_id",
+    "about",
     "payment_id",
     "claims",
     "body",
@@ -158,13 +182,14 @@ _NAMES: Final = (
 
 def _statement(source: str, room: str) -> str:
     # A payment that has its provider's id is known by that alone: else whoever has seen one of our
-    # ids could send any number of invented ones through the fast lane.
+    # ids could send any number of invented ones through the fast lane. A refund is known by the
+    # payment that it belongs to.
     columns = ", ".join(_NAMES)
     return (
         f"INSERT INTO callback ({columns}, due_at, attempts, known) "  # noqa: S608 - our own names
         f"SELECT {columns}, received_at, 0, known FROM (SELECT {columns}, "
         "(EXISTS (SELECT 1 FROM payment p WHERE p.shop = t.shop"
-        " AND p.provider_payment_id = t.provider_payment_id)"
+        " AND p.provider_payment_id = COALESCE(t.about, t.provider_payment_id))"
         " OR EXISTS (SELECT 1 FROM payment p WHERE p.id = t.payment_id"
         f" AND p.provider_payment_id IS NULL)) AS known FROM {source} AS t) AS judged "
         f"WHERE known OR {room} ON CONFLICT DO NOTHING RETURNING known"
@@ -183,12 +208,12 @@ def _again(same: str, asked: str, calm: str, soon: str) -> str:
     )
 
 
-_KINDS: Final = ("text", "text", "text", "uuid", "text", "bytea", "timestamptz")
+_KINDS: Final = (*("text",) * 5, "uuid", "text", "bytea", "timestamptz")
 _ARRAYS: Final = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_KINDS, 1))
 _MANY: Final = f"(SELECT * FROM unnest({_ARRAYS}) AS u ({', '.join(_NAMES)}))"  # noqa: S608
 _ONE: Final = f"(SELECT {', '.join(f':{name} AS {name}' for name in _NAMES)})"
 _COUNTED: Final = "SELECT count(*), count(*) FILTER (WHERE NOT known) FROM stored"
-_STORE_MANY: Final = f"WITH stored AS ({_statement(_MANY, '$8::boolean')}) {_COUNTED}"
+_STORE_MANY: Final = f"WITH stored AS ({_statement(_MANY, '$10::boolean')}) {_COUNTED}"
 _FACT: Final = ("provider_payment_id", "event", "shop")
 _AGAIN_MANY: Final = _again(
     f"({', '.join(f'callback.{name}' for name in _FACT)})"  # noqa: S608 - our own names
@@ -208,7 +233,9 @@ def _row(received: Received) -> dict[str, Any]:
     return {
         "event": nudge.event,
         "shop": nudge.shop,
+        "kind": str(nudge.kind),
         "provider_payment_id": nudge.provider_payment_id,
+        "about": nudge.about,
         "payment_id": nudge.payment_id,
         "claims": str(nudge.claims),
         "body": received.body,

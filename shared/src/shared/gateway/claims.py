@@ -13,7 +13,7 @@ from sqlalchemy import Update, bindparam, or_, select, update
 
 from shared.db import Tx, is_postgres
 from shared.gateway.callbacks import callback
-from shared.gateway.provider import Status
+from shared.gateway.provider import Kind, Status
 from shared.rows import chosen, update_each
 
 
@@ -23,8 +23,10 @@ class Claimed:
 
     id: int
     token: UUID
+    kind: Kind
     shop: str
     provider_payment_id: str
+    """The id of what the callback is about: of a payment, a refund or a saved method."""
     claims: Status
     known: bool
     attempt: int
@@ -37,7 +39,16 @@ async def claim(
     token = uuid4()
     values = {"at": at, "most": limit, "lane": known, "token": token, "until": at + lease}
     return [
-        Claimed(row.id, token, row.shop, row.provider_payment_id, Status(row.claims), *row[4:])
+        Claimed(
+            id=row.id,
+            token=token,
+            kind=Kind(row.kind),
+            shop=row.shop,
+            provider_payment_id=row.provider_payment_id,
+            claims=Status(row.claims),
+            known=row.known,
+            attempt=row.attempts,
+        )
         for row in await tx.execute(_claiming(is_postgres(tx)), values)
     ]
 
@@ -48,6 +59,8 @@ class Progress(NamedTuple):
     claimed: Claimed
     outcome: str | None = None
     due_at: datetime | None = None
+    attempts: int | None = None
+    """How many attempts there were, where this one was none."""
 
 
 async def record(tx: Tx, progress: Sequence[Progress]) -> None:
@@ -58,6 +71,7 @@ async def record(tx: Tx, progress: Sequence[Progress]) -> None:
             "lease_token": one.claimed.token,
             "outcome": one.outcome,
             "due_at": one.due_at,
+            "attempts": one.claimed.attempt if one.attempts is None else one.attempts,
         }
         for one in progress
     ]
@@ -85,5 +99,5 @@ def _claiming(postgres: bool) -> Update:
             leased_until=bindparam("until"),
             attempts=c.attempts + 1,
         )
-        .returning(c.id, c.shop, c.provider_payment_id, c.claims, c.known, c.attempts)
+        .returning(c.id, c.kind, c.shop, c.provider_payment_id, c.claims, c.known, c.attempts)
     )

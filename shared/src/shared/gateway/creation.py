@@ -9,13 +9,14 @@ sent again. Source: YooKassa, "Interaction format", idempotence for 24 hours.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from shared import log as logs
 from shared.db import transaction
-from shared.gateway import leases, payments, settle
+from shared.events_gateway import FailureClass
+from shared.gateway import charge_sending, leases, payments, settle
 from shared.gateway.gateway import PAYMENTS, Gateway, pause
 from shared.gateway.leases import Lease
 from shared.gateway.provider import (
@@ -25,6 +26,7 @@ from shared.gateway.provider import (
     Status,
     Throttled,
     Unclear,
+    tries,
 )
 from shared.gateway.settling import Truth, absorb, announce, conclude
 from shared.metrics import alarm
@@ -32,6 +34,7 @@ from shared.metrics import alarm
 PAGES_MAX: Final = 200
 CLOCKS_DIFFER: Final = timedelta(minutes=10)
 UNMADE: Final = "unmade"
+STRAY: Final = "payment_under_another_id"
 
 _log = structlog.get_logger(__name__)
 
@@ -41,7 +44,7 @@ async def send(gateway: Gateway, lease: Lease) -> None:
     payment = lease.payment
     with logs.bind_correlation(payment.correlation_id):
         provider = gateway.providers[payment.shop]
-        outcome = await provider.create(lease.key, lease.request)
+        outcome = await provider.create(lease.key, gateway.unsealed(lease.request))
         at = gateway.clock()
         if isinstance(outcome, ProviderPayment):
             await _made(gateway, lease, outcome, at)
@@ -59,8 +62,10 @@ async def look(gateway: Gateway, lease: Lease) -> None:
         at = gateway.clock()
         if isinstance(found, ProviderPayment):
             await _made(gateway, lease, found, at)
+        elif found is None and charge_sending.in_flight(gateway, lease, at):
+            await _unclear(gateway, lease, Unclear("not_listed"), at)
         elif found is None:
-            await _fail(gateway, lease, UNMADE, at)
+            await _fail(gateway, lease, UNMADE, at, FailureClass.SOFT)
         else:
             await _unclear(gateway, lease, found, at)
 
@@ -71,14 +76,30 @@ async def _made(gateway: Gateway, lease: Lease, truth: ProviderPayment, at: date
         (decision,) = await absorb(tx, gateway, [told], at)
         await leases.release(tx, lease, None)
     announce(decision)
+    if decision is not None and decision.payment.id != lease.payment.id:
+        # It was taken for nobody's before. Its money is booked in suspense, so ours neither fails,
+        # which would have it paid anew, nor goes on: a person says whose it is.
+        alarm(
+            STRAY,
+            payment_id=str(lease.payment.id),
+            charge_id=lease.payment.charge_id,
+            provider=lease.payment.shop,
+            provider_payment_id=truth.id,
+        )
 
 
 async def _refused(gateway: Gateway, lease: Lease, refused: Refused, at: datetime) -> None:
     _log.warning("payment.refused", code=refused.code, detail=refused.detail[:200])
+    charge = lease.payment.charge_id is not None
+    if charge and refused.ours:
+        await charge_sending.hold_back(gateway, lease, refused, at)
+        return
+    if charge and refused.failure is FailureClass.SHOP:
+        alarm("charge_refused", provider=lease.payment.shop, code=refused.code)
     if refused.ours:
         alarm("provider_refuses_us", provider=lease.payment.shop, code=refused.code)
     if lease.attempt == 1:
-        await _fail(gateway, lease, refused.code, at)
+        await _fail(gateway, lease, refused.code, at, refused.failure)
         return
     # An earlier sending may have been taken, so this refusal proves nothing: ask the list.
     when = at + gateway.timing.doubt
@@ -91,12 +112,17 @@ async def _unclear(gateway: Gateway, lease: Lease, outcome: Failure, at: datetim
     after = pause(gateway.timing.retry, lease.attempt, asked)
     why = "throttled" if isinstance(outcome, Throttled) else getattr(outcome, "reason", "refused")
     _log.warning("payment.unclear", attempt=lease.attempt, reason=why)
+    changes: dict[str, Any] = {"attempts": tries(outcome, lease.attempt)}
+    if lease.payment.charge_id is not None:
+        changes |= charge_sending.unclear(lease, outcome, at)
     async with transaction(gateway.db) as tx:
-        await leases.release(tx, lease, at + after)
+        await leases.release(tx, lease, at + after, **changes)
     gateway.wake(PAYMENTS, after)
 
 
-async def _fail(gateway: Gateway, lease: Lease, reason: str, at: datetime) -> None:
+async def _fail(
+    gateway: Gateway, lease: Lease, reason: str, at: datetime, failure: FailureClass
+) -> None:
     async with transaction(gateway.db) as tx:
         known = await payments.lock(tx, lease.payment.id)
         if known is None or not await leases.holds(tx, lease):
@@ -104,7 +130,7 @@ async def _fail(gateway: Gateway, lease: Lease, reason: str, at: datetime) -> No
         if known.status is not Status.CREATING:
             await leases.release(tx, lease, None)
             return
-        decision = settle.canceled(known, reason, at)
+        decision = settle.canceled(known, reason, at, failure)
         await conclude(tx, gateway, [(known, decision)], at)
         await leases.release(tx, lease, None)
     announce(decision)

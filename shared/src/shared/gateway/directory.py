@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import BigInteger, Column, Table, Text, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
@@ -51,33 +51,49 @@ async def keep(tx: Tx, events: Sequence[Event]) -> None:
         await _put(tx, number, newest[number])
 
 
-async def statuses(tx: Tx, numbers: Collection[str]) -> dict[str, str]:
-    """Return the status of each known contract among these."""
-    known = select(contract.c.number, contract.c.status)
+class Entry(NamedTuple):
+    """What we know of a contract."""
+
+    status: str
+    operator: str
+
+
+async def entries(tx: Tx, numbers: Collection[str]) -> dict[str, Entry]:
+    """Return what we know of each known contract among these."""
+    known = select(contract.c.number, contract.c.status, contract.c.operator)
     found = await tx.execute(known.where(contract.c.number.in_(list(numbers))))
-    return {row.number: row.status for row in found}
+    return {row.number: Entry(row.status, row.operator) for row in found}
 
 
-async def require_open(db: Database, fields: dict[str, str], wait: timedelta) -> None:
-    """Raise Invalid where a contract is unknown or closed; `fields` is number → field.
+async def awaited(db: Database, numbers: Collection[str], wait: timedelta) -> dict[str, Entry]:
+    """Return what we know of these contracts, once all are known or the wait is over.
 
     A contract made a moment ago is on its way to us, so an unknown one is waited for a little.
     """
     looks = max(1, round(wait.total_seconds() / _LOOK_SECONDS))
-    known: dict[str, str] = {}
-    for look in range(looks):
+    while True:
+        looks -= 1
         async with reading(db) as tx:
-            known = await statuses(tx, fields)
-        if len(known) == len(fields) or look == looks - 1:
-            break
+            known = await entries(tx, numbers)
+        if len(known) == len(numbers) or looks <= 0:
+            return known
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def require_open(db: Database, fields: Mapping[str, str], wait: timedelta) -> dict[str, str]:
+    """Return each contract's operator; `fields` is number → field.
+
+    Raises Invalid where a contract is still unknown after the wait, or closed.
+    """
+    known = await awaited(db, fields, wait)
     wrong = [
         FieldError(field, _UNKNOWN if number not in known else _CLOSED)
         for number, field in fields.items()
-        if known.get(number, CLOSED) == CLOSED
+        if number not in known or known[number].status == CLOSED
     ]
     if wrong:
         raise Invalid(*wrong)
+    return {number: entry.operator for number, entry in known.items()}
 
 
 def closed(field: str) -> FieldError:

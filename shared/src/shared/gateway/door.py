@@ -15,10 +15,11 @@ from aiohttp import web
 from shared.api import read_body
 from shared.client import Network, client_address, contains
 from shared.clock import Clock
-from shared.errors import BadRequest, Forbidden, Text
+from shared.errors import BadRequest, Forbidden, SaldoError, Text
 from shared.gateway.callbacks import Received
 from shared.gateway.intake import Intake
-from shared.gateway.provider import Malformed, Nudge
+from shared.gateway.provider import Kind, Malformed, Nudge
+from shared.gateway.visits import Keeping, Visit
 from shared.metrics import CALLBACKS
 
 BODY_BYTES_MAX: Final = 64 * 1024
@@ -27,6 +28,9 @@ FORWARDED: Final = "X-Forwarded-For"
 
 ReadCallback = Callable[[bytes], Nudge | None]
 """Reads a body: None for a known kind we do not handle; raises Malformed for garbage."""
+
+Wake = Callable[[str], Awaitable[object]]
+"""Has the method of a provider's token asked about."""
 
 _FOREIGN: Final = Text(
     "Callbacks are not accepted from this address", "С этого адреса уведомления не принимаются"
@@ -65,32 +69,55 @@ class Visitors:
 
 
 def handler(
-    service: str, intake: Intake, read: ReadCallback, clock: Clock, visitors: Visitors
+    service: str,
+    intake: Intake,
+    read: ReadCallback,
+    clock: Clock,
+    visitors: Visitors,
+    keeping: Keeping,
+    wake: Wake | None = None,
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler of the callback address."""
+    """Return the handler of the callback address.
+
+    What is told of a saved method is not stored, for its token would stand in it; without `wake`
+    it is ignored.
+    """
     outcomes = ("accepted", "refused", "malformed", "ignored", "full")
     counters = {name: CALLBACKS.labels(service, name) for name in outcomes}
 
     async def receive(request: web.Request) -> web.Response:
-        outcome = "malformed"
+        visit = Visit(clock())
         try:
             if not visitors.welcome(request):
-                outcome = "refused"
+                visit.outcome = "refused"
                 raise Forbidden(_FOREIGN)
-            body = await read_body(request, BODY_BYTES_MAX)
-            nudge = read(body)
-            if nudge is None:
-                outcome = "ignored"
+            visit.body = await read_body(request, BODY_BYTES_MAX)
+            visit.nudge = nudge = read(visit.body)
+            if nudge is None or (nudge.kind is Kind.METHOD and wake is None):
+                visit.outcome = "ignored"
+            elif nudge.kind is Kind.METHOD and wake is not None:
+                visit.outcome = "full"
+                await wake(nudge.provider_payment_id)
+                visit.outcome = "accepted"
             else:
-                outcome = "full"
-                await intake.put(Received(nudge, body, clock()))
-                outcome = "accepted"
+                visit.outcome = "full"
+                await intake.put(Received(nudge, nudge.kept, visit.at))
+                visit.outcome = "accepted"
+            visit.status = 200
         except Malformed as error:
+            visit.status = BadRequest.status
             raise BadRequest(
                 Text(f"Not a callback: {error}", f"Это не уведомление: {error}")
             ) from None
+        except SaldoError as error:
+            visit.status = error.status
+            raise
+        except web.RequestPayloadError:
+            visit.status = BadRequest.status
+            raise
         finally:
-            counters[outcome].inc()
+            counters[visit.outcome].inc()
+            keeping.note(visit)
         return web.Response()
 
     return receive

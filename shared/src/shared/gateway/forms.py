@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -13,16 +14,20 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    IPvAnyAddress,
     SerializerFunctionWrapHandler,
+    StrictBool,
     model_serializer,
 )
 
-from shared.errors import Text
+from shared.errors import Text, invalid
+from shared.gateway.consent import Consent
 from shared.gateway.provider import Status
 from shared.gateway.settle import Payment
 from shared.money import RUB, Money, MoneyError, WireMoney
 
 ALLOCATIONS_MAX: Final = 20
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _EMAIL = re.compile(r"[^\s@<>,;\"()]{1,64}@[^\s@<>,;\"()]{1,180}\.[^\s@<>,;\"().]{2,}")
@@ -46,6 +51,12 @@ def _amount(value: Any) -> Money:
         ) from None
 
 
+def _positive(value: Money) -> Money:
+    if value <= Money(0):
+        raise Wrong("must be above zero", "должна быть больше нуля")
+    return value
+
+
 def _line(value: str) -> str:
     if _CONTROL.search(value) or value != value.strip() or not value:
         raise Wrong(
@@ -53,6 +64,12 @@ def _line(value: str) -> str:
             "нужен текст без служебных знаков и пробелов по краям",
         )
     return value
+
+
+def _printable(value: str) -> str:
+    if _CONTROL.search(value):
+        raise Wrong("a text without control characters", "нужен текст без служебных знаков")
+    return value.strip()
 
 
 def _rouble(value: Any) -> Any:
@@ -75,40 +92,75 @@ def _phone(value: str) -> str:
 
 Amount = Annotated[WireMoney, BeforeValidator(_amount)]
 Line = Annotated[str, Field(max_length=64), AfterValidator(_line)]
+Words = Annotated[str, AfterValidator(_printable)]
 Currency = Annotated[Literal["RUB"], BeforeValidator(_rouble)]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """Base of what callers send: a field that is not known is a mistake."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Share(_Body):
+class Share(Body):
     """The part of a payment that belongs to one contract."""
 
     contract: Line
     amount: Amount
 
 
-class Contact(_Body):
+class Contact(Body):
     """Where the payer wants the receipt; kept encrypted."""
 
     email: Annotated[str, Field(max_length=254), AfterValidator(_email)] | None = None
     phone: Annotated[str, Field(max_length=32), AfterValidator(_phone)] | None = None
 
 
-class NewPayment(_Body):
-    """A payment to one contract, or one to several with what each of them gets."""
+class Agreed(Body):
+    """What the payer agreed to on the caller's page; the caller vouches for it."""
+
+    version: Line
+    given_at: AwareDatetime | None = None
+    """Now, where it is not said."""
+    address: IPvAnyAddress | None = None
+
+    def consent(self, channel: str, at: datetime) -> Consent:
+        """Return it as it is kept; raises Invalid for a moment that has not come."""
+        if self.given_at is not None and self.given_at > at + CLOCKS_DIFFER:
+            raise invalid("consent.given_at", "lies in the future", "ещё не наступило")
+        address = None if self.address is None else str(self.address)
+        return Consent(self.version, self.given_at or at, address, channel)
+
+
+class SaveMethod(Body):
+    """Have the card or account of a payment saved for later charges."""
+
+    consent: Agreed
+
+
+class NewPayment(Body):
+    """A payment to one contract, or one to several with what each of them gets.
+
+    Without `method` the provider's page asks for it. `qr` wants a code to scan, for methods that
+    have one.
+    """
 
     contract: Line | None = None
     allocations: tuple[Share, ...] | None = Field(None, min_length=1, max_length=ALLOCATIONS_MAX)
-    amount: Amount
+    amount: Annotated[Amount, AfterValidator(_positive)]
     currency: Currency = "RUB"
     return_url: Annotated[str, Field(max_length=2048), AfterValidator(_line)]
     contact: Contact | None = None
+    method: Line | None = None
+    qr: StrictBool = False
+    save_method: SaveMethod | None = None
 
 
 class PaymentView(BaseModel):
-    """A payment as its maker sees it; the address is null while it is being made."""
+    """A payment as its maker sees it; the address is null while it is being made.
+
+    Where a code to scan was wanted, `qr_payload` is what it holds, and there is no address.
+    """
 
     id: UUID
     provider_payment_id: str | None
@@ -120,11 +172,13 @@ class PaymentView(BaseModel):
     created_at: AwareDatetime
     allocations: tuple[Share, ...] | None = None
     reason: str | None = None
+    method: str | None = None
+    qr_payload: str | None = None
 
     @model_serializer(mode="wrap")
     def _without_the_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         said: dict[str, Any] = handler(self)
-        for name in ("allocations", "reason"):
+        for name in ("allocations", "reason", "method", "qr_payload"):
             if said.get(name) is None:
                 said.pop(name, None)
         return said
@@ -146,4 +200,6 @@ def view(payment: Payment, status: Status) -> PaymentView:
         created_at=payment.created_at,
         allocations=several if len(parts) > 1 else None,
         reason=payment.reason or payment.held,
+        method=payment.means,
+        qr_payload=payment.qr_payload,
     )

@@ -15,8 +15,10 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from shared.db import Tx
-from shared.gateway import payments
+from shared.gateway import payments, refunds
 from shared.gateway.payments import payment
+from shared.gateway.refund_settle import Refund
+from shared.gateway.refunds import refund
 from shared.gateway.settle import Payment
 
 LISTED_MAX: Final = 1000
@@ -28,6 +30,13 @@ async def listed(tx: Tx) -> Sequence[Payment]:
     """Return the held payments, oldest first, at most a thousand."""
     query = select(payment).where(_HELD).order_by(payment.c.created_at, payment.c.id)
     return [payments.to_payment(row) for row in await tx.execute(query.limit(LISTED_MAX))]
+
+
+async def refunds_listed(tx: Tx) -> Sequence[Refund]:
+    """Return the held refunds, oldest first, at most a thousand; they wait for their payments."""
+    query = select(refund).where(refund.c.held.is_not(None))
+    ordered = query.order_by(refund.c.created_at, refund.c.id).limit(LISTED_MAX)
+    return [refunds.to_refund(row) for row in await tx.execute(ordered)]
 
 
 async def ask_again(tx: Tx, ids: Sequence[UUID], at: datetime) -> int:

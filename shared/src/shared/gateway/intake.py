@@ -100,8 +100,9 @@ class Intake:
             _log.warning("intake.failed", size=len(batch), error=repr(error)[:300])
             _settle(batch, _DOWN)
             return
-        _settle([item for item in batch if item[0].key in outcome], _SPENT)
-        _settle([item for item in batch if item[0].key not in outcome], None)
+        if outcome:
+            _settle([item for item in batch if item[0].key in outcome], _SPENT)
+        _settle(batch, None)
 
     async def _store(self, line: Line, batch: Sequence[Received]) -> set[Key]:
         """Commit a batch in one statement; return the keys that were left out."""

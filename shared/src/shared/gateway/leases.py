@@ -1,22 +1,19 @@
-"""Work on payments: leased, so that nobody else does it, and fenced, so that nobody undoes it.
-
-Whoever holds the token may send or ask, and when the payment is due again is written only while
-the token still stands. A killed process costs the rest of its lease.
-"""
+"""Work on payments: leased, so that nobody else does it, and fenced, so that nobody undoes it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import Row, and_, case, or_, select, update
+from sqlalchemy import Row, and_, update
 
-from shared.db import Tx, is_postgres
+from shared.db import Tx
+from shared.gateway import due
+from shared.gateway.due import Hold
 from shared.gateway.payments import payment, to_payment
 from shared.gateway.settle import Payment
-from shared.rows import chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +26,14 @@ class Lease:
     """How often this was tried, this time included."""
     key: str
     request: bytes
+    """As it is stored; `Gateway.unsealed` returns what is sent."""
     first_sent_at: datetime | None
     list_at: datetime | None
 
 
 async def claim(tx: Tx, at: datetime, limit: int, lease: timedelta) -> list[Lease]:
     """Lease the payments that are due, oldest first; those others hold are passed over."""
-    due = (
-        select(payment.c.id)
-        .where(payment.c.due_at <= at)
-        .where(or_(payment.c.leased_until.is_(None), payment.c.leased_until <= at))
-        .order_by(payment.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    token = uuid4()
-    taken = await tx.execute(
-        update(payment)
-        .where(chosen(is_postgres(tx), payment.c.id, due))
-        .values(lease_token=token, leased_until=at + lease, attempts=payment.c.attempts + 1)
-        .returning(*payment.c)
-    )
+    token, taken = await due.claim(tx, payment, at, limit, lease)
     return [_lease(row, token) for row in taken]
 
 
@@ -59,18 +43,30 @@ async def release(tx: Tx, held: Lease, due_at: datetime | None, **changes: Any) 
     A payment that was finished meanwhile stays finished, one that was bound to its provider's id
     meanwhile keeps the time that was set then.
     """
-    unchanged = payment.c.status == str(held.payment.status)
-    when = case((and_(unchanged, payment.c.due_at.is_not(None)), due_at), else_=payment.c.due_at)
-    mine = and_(payment.c.id == held.payment.id, payment.c.lease_token == held.token)
-    values = {"due_at": when, "lease_token": None, "leased_until": None, **changes}
-    return (await tx.execute(update(payment).where(mine).values(values))).rowcount == 1
+    return await due.release(tx, _hold(held), due_at, **changes)
+
+
+async def hasten(tx: Tx, payment_id: UUID, at: datetime) -> None:
+    """Have a payment that is not finished asked about now."""
+    mine = and_(payment.c.id == payment_id, payment.c.due_at > at)
+    await tx.execute(update(payment).where(mine).values(due_at=at))
+
+
+async def sending(tx: Tx, held: Lease, at: datetime, list_at: datetime) -> Lease | None:
+    """Write down that a request is sent now for the first time; None where the lease was lost."""
+    values = {"first_sent_at": at, "list_at": list_at, "attempts": 1}
+    if not await due.keep(tx, _hold(held), **values):
+        return None
+    return replace(held, first_sent_at=at, list_at=list_at, attempt=1)
 
 
 async def holds(tx: Tx, held: Lease) -> bool:
     """Say whether a lease's token still stands; locks the row."""
-    mine = and_(payment.c.id == held.payment.id, payment.c.lease_token == held.token)
-    found = await tx.execute(select(payment.c.id).where(mine).with_for_update())
-    return found.first() is not None
+    return await due.holds(tx, _hold(held))
+
+
+def _hold(held: Lease) -> Hold:
+    return Hold(payment, held.payment.id, held.token, str(held.payment.status))
 
 
 def _lease(row: Row[Any], token: UUID) -> Lease:

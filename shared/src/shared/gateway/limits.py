@@ -1,4 +1,4 @@
-"""What a gateway takes: amounts within bounds, and browsers sent back only to known places."""
+"""Where a gateway sends browsers back to, and how long it waits for a contract to be known."""
 
 from __future__ import annotations
 
@@ -8,34 +8,20 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from shared.client import Network
 from shared.errors import invalid
-from shared.money import Money
 
 _PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The smallest and greatest payment, and where payers may be sent back to."""
+    """Where payers may be sent back to, and how long an unknown contract is waited for."""
 
-    amount_min: Money
-    amount_max: Money
     public_url: str
     contract_wait: timedelta
-    """How long an unknown contract is waited for."""
-
-    def check_amount(self, amount: Money) -> None:
-        """Raise Invalid for an amount that is not taken."""
-        if amount <= Money(0):
-            raise invalid("amount", "must be above zero", "должна быть больше нуля")
-        if amount < self.amount_min:
-            raise invalid(
-                "amount", f"not less than {self.amount_min}", f"не меньше {self.amount_min}"
-            )
-        if amount > self.amount_max:
-            raise invalid(
-                "amount", f"not more than {self.amount_max}", f"не больше {self.amount_max}"
-            )
+    trusted: Sequence[Network] = ()
+    """The proxies that are believed when they say whose browser it is."""
 
     def check_return_url(self, url: str, others: Sequence[str]) -> None:
         """Raise Invalid unless the address lies under ours or one of the caller's own."""

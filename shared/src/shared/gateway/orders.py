@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -18,13 +18,17 @@ import orjson
 from shared.db import Tx, reading, transaction
 from shared.errors import Conflict, Text
 from shared.events import Allocation
-from shared.gateway import creation, payments
+from shared.gateway import contacts, creation, fiscal, payments
+from shared.gateway.consent import Consent
 from shared.gateway.gateway import PAYMENTS, Gateway
 from shared.gateway.leases import Lease
-from shared.gateway.provider import Order, Status
+from shared.gateway.methods_saving import not_saved
+from shared.gateway.provider import Order, Provider, Status
 from shared.gateway.settle import Payment
+from shared.gateway.terms import Terms
+from shared.money import Money
 
-_OTHER_BODY: Final = Text(
+OTHER_BODY: Final = Text(
     "This Idempotency-Key stands for another request: use a new key",
     "Этот Idempotency-Key уже занят другим запросом: возьмите новый ключ",
 )
@@ -44,13 +48,23 @@ class Wish:
     correlation_id: str
     contact: dict[str, str] | None = None
     order_id: str | None = None
+    means: str | None = None
+    """What is to be paid with; none where the provider's page asks, or only one is offered."""
+    qr: bool = False
+    """Whether a code to scan is wanted instead of an address to go to."""
+    consent: Consent | None = None
+    """What the payer agreed to, where the payment is to save its method."""
     caller: str | None = None
     caller_key: str | None = None
 
     def digest(self) -> bytes:
         """Return 16 bytes that differ where two requests under one key differ."""
         parts = [[part.contract, part.amount_kopecks] for part in self.allocations]
-        said = [parts, self.amount_kopecks, self.return_url, self.contact]
+        said: list[Any] = [parts, self.amount_kopecks, self.return_url, self.contact]
+        if self.means is not None or self.qr:
+            said.append([self.means, self.qr])
+        if self.consent is not None:
+            said.append(["consent", self.consent.version, self.consent.address])
         body = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
         return hashlib.blake2b(body, digest_size=16).digest()
 
@@ -69,20 +83,23 @@ async def repeated(gateway: Gateway, wish: Wish) -> Begun | None:
         return await _before(tx, wish)
 
 
-async def begin(gateway: Gateway, wish: Wish, wait: timedelta) -> Begun:
-    """Return the payment of this wish, made at the provider if it is a new one.
+async def begin(gateway: Gateway, shop: Provider, wish: Wish, wait: timedelta) -> Begun:
+    """Return the payment of this wish, made at this shop if it is a new one.
 
     Waits for the provider at most so long; a slower one goes on making it. A repeated key or order
-    gets its first payment. Raises Conflict where the key or order stood for another wish.
+    gets its first payment. Raises Conflict where the key or order stood for another wish, Invalid
+    for a means of payment that the shop's terms do not allow, and where its receipt has nobody to
+    go to.
     """
+    contacts.require(gateway.receipt_terms(shop.shop), wish.contact)
     async with transaction(gateway.db) as tx:
         before = await _before(tx, wish)
         if before is not None:
             return before
-        new = _payment(gateway, wish)
+        new = _payment(gateway, shop, wish)
         # Without a free hand the row is written all the same, and the loop sends it.
         hand = gateway.creations.free > 0
-        lease = await _write(tx, gateway, wish, new, hand)
+        lease = await _write(tx, gateway, shop, wish, new, hand)
         if lease is None:
             # Somebody else was faster with the same key or order, and has committed by now.
             before = await _before(tx, wish)
@@ -105,7 +122,7 @@ async def _before(tx: Tx, wish: Wish) -> Begun | None:
         if asked is not None:
             payment, digest, status = asked
             if digest != wish.digest():
-                raise Conflict(_OTHER_BODY)
+                raise Conflict(OTHER_BODY)
             return Begun(payment, status)
     if wish.order_id is not None:
         ordered = await payments.find_order(tx, wish.order_id)
@@ -117,27 +134,52 @@ async def _before(tx: Tx, wish: Wish) -> Begun | None:
     return None
 
 
-def _payment(gateway: Gateway, wish: Wish) -> Payment:
+def _payment(gateway: Gateway, shop: Provider, wish: Wish) -> Payment:
+    terms = gateway.terms[shop.shop]
+    means = terms.chosen(wish.means, Money(wish.amount_kopecks), qr=wish.qr)
+    if wish.consent is not None and not terms.keeps(means):
+        raise not_saved("save_method")
     return Payment(
         id=uuid4(),
-        shop=gateway.maker.shop,
+        shop=shop.shop,
         status=Status.CREATING,
         amount_kopecks=wish.amount_kopecks,
         allocations=wish.allocations,
         correlation_id=wish.correlation_id,
         created_at=gateway.clock(),
         order_id=wish.order_id,
+        means=means.code if means else None,
+        consent=wish.consent,
     )
 
 
-async def _write(tx: Tx, gateway: Gateway, wish: Wish, new: Payment, hand: bool) -> Lease | None:
-    order = Order(new.id, new.allocations, new.amount_kopecks, wish.return_url)
-    key, request = uuid4().hex, gateway.maker.request(order)
+def _order(terms: Terms, wish: Wish, new: Payment) -> Order:
+    return Order(
+        payment_id=new.id,
+        allocations=new.allocations,
+        amount_kopecks=new.amount_kopecks,
+        return_url=wish.return_url,
+        means=new.means,
+        qr=wish.qr,
+        save=new.consent is not None,
+        capture=terms.captures(new.means),
+    )
+
+
+async def _write(
+    tx: Tx, gateway: Gateway, shop: Provider, wish: Wish, new: Payment, hand: bool
+) -> Lease | None:
     at, timing = new.created_at, gateway.timing
+    printed = fiscal.of_payment(
+        gateway, shop.shop, new.amount_kopecks, contacts.customer(wish.contact), at
+    )
+    order = replace(_order(gateway.terms[shop.shop], wish, new), receipt=printed)
+    new = replace(new, receipt=fiscal.line(printed))
+    key, request = uuid4().hex, gateway.seal(shop.request(order))
     lease = Lease(new, uuid4(), 1, key, request, at, at + timing.list_after)
     extra: dict[str, Any] = {
         "return_url": wish.return_url,
-        "contact": _sealed(gateway, wish.contact),
+        "contact": contacts.seal(gateway.vault, wish.contact),
         "caller": wish.caller if wish.caller_key is not None else None,
         "caller_key": wish.caller_key,
         "caller_digest": wish.digest(),
@@ -151,9 +193,3 @@ async def _write(tx: Tx, gateway: Gateway, wish: Wish, new: Payment, hand: bool)
         until = at + timing.create_lease
         extra |= {"attempts": 1, "lease_token": lease.token, "leased_until": until}
     return lease if await payments.insert(tx, new, extra) else None
-
-
-def _sealed(gateway: Gateway, contact: dict[str, str] | None) -> str | None:
-    if not contact:
-        return None
-    return gateway.vault.encrypt(orjson.dumps(contact).decode())

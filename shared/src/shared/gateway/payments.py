@@ -33,7 +33,9 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from shared.db import Instant, Tx, is_postgres, metadata
 from shared.events import Allocation
+from shared.gateway.consent import Consent
 from shared.gateway.provider import Status
+from shared.gateway.receipt import read_line
 from shared.gateway.settle import Payment
 from shared.rows import listed, update_each
 
@@ -49,14 +51,26 @@ payment = Table(
     Column("amount_kopecks", BigInteger, nullable=False),
     Column("allocations", Text, nullable=False),
     Column("received_kopecks", BigInteger),
+    Column("income_kopecks", BigInteger),
+    # What of it is on its way back or back; `reserve` alone writes it.
+    Column("reserved_kopecks", BigInteger, nullable=False, server_default="0"),
     Column("method", Text, nullable=False, server_default=""),
     Column("reason", Text, nullable=False, server_default=""),
     Column("suspense", Text),
     Column("held", Text),
     Column("confirmation_url", Text),
+    Column("qr_payload", Text),
+    # What the payer chose to pay with before there was a payment; `method` is what was used.
+    Column("means", Text),
     Column("return_url", Text),
     Column("contact", Text),
+    Column("receipt", Text),
     Column("order_id", Text, unique=True),
+    # A charge of a saved method; or the payer's consent to have this payment's method saved.
+    Column("charge_id", Text),
+    Column("method_ref", Text),
+    Column("not_after", Instant),
+    Column("consent", Text),
     Column("correlation_id", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("paid_at", Instant),
@@ -84,14 +98,33 @@ payment = Table(
 )
 _due = payment.c.due_at.is_not(None)
 _unheard = payment.c.say_at.is_not(None)
+_charges = payment.c.charge_id.is_not(None)
+Index(
+    "uq_payment_charge",
+    payment.c.shop,
+    payment.c.charge_id,
+    unique=True,
+    postgresql_where=_charges,
+    sqlite_where=_charges,
+)
 Index("ix_payment_due", payment.c.due_at, postgresql_where=_due, sqlite_where=_due)
+_paid = payment.c.paid_at.is_not(None)
+Index(
+    "ix_payment_paid",
+    payment.c.shop,
+    payment.c.paid_at,
+    postgresql_where=_paid,
+    sqlite_where=_paid,
+)
 Index("ix_payment_say", payment.c.say_at, postgresql_where=_unheard, sqlite_where=_unheard)
 
 _FACTS: Final = (
     "provider_payment_id",
     "said",
     "confirmation_url",
+    "qr_payload",
     "received_kopecks",
+    "income_kopecks",
     "method",
     "paid_at",
     "reason",
@@ -105,6 +138,11 @@ _KNOWN: Final = (
     "correlation_id",
     "created_at",
     "order_id",
+    "reserved_kopecks",
+    "means",
+    "charge_id",
+    "method_ref",
+    "not_after",
     *_FACTS,
 )
 
@@ -125,6 +163,11 @@ async def find(tx: Tx, payment_id: UUID) -> Payment | None:
 async def find_order(tx: Tx, order_id: str) -> Payment | None:
     """Return the one payment of an order."""
     return await _one(tx, payment.c.order_id == order_id)
+
+
+async def find_charge(tx: Tx, shop: str, charge_id: str) -> Payment | None:
+    """Return the one payment of a charge."""
+    return await _one(tx, and_(payment.c.shop == shop, payment.c.charge_id == charge_id))
 
 
 async def find_asked(tx: Tx, caller: str, key: str) -> tuple[Payment, bytes, Status] | None:
@@ -207,7 +250,10 @@ def _locking(*where: ColumnElement[bool]) -> Select[Any]:
 def _row(known: Payment) -> dict[str, Any]:
     parts = [[part.contract, part.amount_kopecks] for part in known.allocations]
     row = {name: getattr(known, name) for name in _KNOWN}
-    return row | {"allocations": orjson.dumps(parts).decode()}
+    receipt = None if known.receipt is None else known.receipt.written()
+    consent = None if known.consent is None else known.consent.written()
+    row |= {"allocations": orjson.dumps(parts).decode(), "receipt": receipt}
+    return row | {"consent": consent}
 
 
 def to_payment(row: Row[Any]) -> Payment:
@@ -215,5 +261,7 @@ def to_payment(row: Row[Any]) -> Payment:
     return Payment(
         status=Status(row.status),
         allocations=tuple(Allocation(contract=c, amount_kopecks=k) for c, k in parts),
+        receipt=None if row.receipt is None else read_line(row.receipt),
+        consent=None if row.consent is None else Consent.read(row.consent),
         **{name: getattr(row, name) for name in _KNOWN},
     )

@@ -12,10 +12,10 @@ import structlog
 
 from shared import log as logs
 from shared.db import transaction
-from shared.gateway import creation, leases
+from shared.gateway import charge_sending, creation, leases
 from shared.gateway.gateway import PAYMENTS, Gateway, pause
 from shared.gateway.leases import Lease
-from shared.gateway.provider import Missing, ProviderPayment, Refused, Unclear
+from shared.gateway.provider import Missing, ProviderPayment, Refused, Unclear, tries
 from shared.gateway.settling import Truth, absorb, announce
 from shared.metrics import alarm
 
@@ -45,6 +45,10 @@ async def work(gateway: Gateway, lease: Lease) -> None:
         await _ask(gateway, lease, lease.payment.provider_payment_id)
     elif lease.list_at is not None and gateway.clock() >= lease.list_at:
         await creation.look(gateway, lease)
+    elif lease.payment.charge_id is not None:
+        admitted = await charge_sending.admit(gateway, lease)
+        if admitted is not None:
+            await creation.send(gateway, admitted)
     else:
         await creation.send(gateway, lease)
 
@@ -69,7 +73,7 @@ async def _ask(gateway: Gateway, lease: Lease, provider_id: str) -> None:
             due_at = at + max(after, getattr(outcome, "retry_after", None) or after)
             _report(lease, outcome)
         async with transaction(gateway.db) as tx:
-            await leases.release(tx, lease, due_at)
+            await leases.release(tx, lease, due_at, attempts=tries(outcome, lease.attempt))
 
 
 def _vanished(lease: Lease, at: datetime, after: timedelta) -> datetime | None:

@@ -1,8 +1,9 @@
-"""The JSON API of a gateway: make a payment, look at one."""
+"""The JSON API of a gateway: make a payment, look at one; refunds are in `refund_rest`."""
 
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -12,14 +13,15 @@ from shared import api as apis
 from shared import log as logs
 from shared.api import TOKEN, Api
 from shared.db import reading
-from shared.errors import NotFound, Text, invalid
+from shared.errors import NotFound, invalid
 from shared.events import Allocation
-from shared.gateway import directory, payments
+from shared.gateway import directory, journal_view, methods_rest, payments, refund_rest
 from shared.gateway.forms import NewPayment, PaymentView, view
 from shared.gateway.gateway import Gateway
 from shared.gateway.limits import Limits
 from shared.gateway.orders import Wish, begin, repeated
 from shared.gateway.provider import Status
+from shared.gateway.refund_asking import UNKNOWN_PAYMENT
 from shared.settings import ApiToken
 
 GATEWAY: Final = web.AppKey("gateway", Gateway)
@@ -40,13 +42,14 @@ def build(gateway: Gateway, limits: Limits, title: str, prefix: str) -> Api:
     )
     async def create(request: web.Request, body: NewPayment) -> web.Response:
         token, key = request[TOKEN], apis.idempotency_key(request)
-        limits.check_amount(body.amount)
-        wish = _wish(body, token, key)
+        wish = _wish(body, token, key, gateway.clock())
         begun = await repeated(gateway, wish)
         if begun is None:
             limits.check_return_url(body.return_url, token.return_urls)
-            await directory.require_open(gateway.db, _contracts(body), limits.contract_wait)
-            begun = await begin(gateway, wish, gateway.timing.answer_within)
+            contracts, patience = _contracts(body), limits.contract_wait
+            shop = gateway.maker(await directory.require_open(gateway.db, contracts, patience))
+            gateway.terms[shop.shop].check_amount(body.amount)
+            begun = await begin(gateway, shop, wish, gateway.timing.answer_within)
         known = begun.status is not Status.CREATING
         return apis.answer(view(begun.payment, begun.status), 201 if known else 202)
 
@@ -63,10 +66,20 @@ def build(gateway: Gateway, limits: Limits, title: str, prefix: str) -> Api:
             raise _unknown()
         return apis.answer(view(found, found.status))
 
+    journal_view.describe(api, gateway.db)
+    refund_rest.add(api, gateway)
+    methods_rest.add(api, gateway, limits)
     return api
 
 
-def _wish(body: NewPayment, token: ApiToken, key: str | None) -> Wish:
+def _wish(body: NewPayment, token: ApiToken, key: str | None, at: datetime) -> Wish:
+    save = body.save_method
+    if save is not None and body.contract is None:
+        raise invalid(
+            "save_method",
+            "a method belongs to one contract: name it as contract",
+            "способ оплаты принадлежит одному договору: укажите его в contract",
+        )
     contact = body.contact.model_dump(exclude_none=True) if body.contact else None
     return Wish(
         allocations=_allocations(body),
@@ -74,6 +87,9 @@ def _wish(body: NewPayment, token: ApiToken, key: str | None) -> Wish:
         return_url=body.return_url,
         correlation_id=logs.correlation_id() or logs.new_correlation_id(),
         contact=contact or None,
+        means=body.method,
+        qr=body.qr,
+        consent=None if save is None else save.consent.consent(token.name, at),
         caller=token.name,
         caller_key=key,
     )
@@ -123,4 +139,4 @@ def _id(text: str) -> UUID:
 
 
 def _unknown() -> NotFound:
-    return NotFound(Text("There is no such payment", "Такого платежа нет"))
+    return NotFound(UNKNOWN_PAYMENT)

@@ -15,7 +15,11 @@ from typing import Final
 from uuid import UUID
 
 from shared.events import Allocation, PaymentCanceled, PaymentSucceeded
+from shared.events_gateway import ChargeFailed, FailureClass
+from shared.gateway.consent import Consent
+from shared.gateway.method import ProviderMethod
 from shared.gateway.provider import ProviderPayment, Status
+from shared.gateway.receipt import Line
 from shared.money import RUB
 
 FOREIGN_SHOP: Final = "foreign_shop"
@@ -24,6 +28,9 @@ TEST_MODE: Final = "test_mode"
 BEFORE_CUTOVER: Final = "before_cutover"
 OTHER_AMOUNT: Final = "amount"
 UNKNOWN_ORDER: Final = "unknown_order"
+LAPSED: Final = "hold_expired"
+TOPUP: Final = "topup"
+AUTOPAY: Final = "autopay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +49,32 @@ class Payment:
     provider_payment_id: str | None = None
     said: str = ""
     confirmation_url: str | None = None
+    means: str | None = None
+    """What the payer chose to pay with on our page."""
+    qr_payload: str | None = None
+    """The address that the code to scan holds, where there is one."""
     received_kopecks: int | None = None
     """What the provider took, once it has succeeded."""
+    income_kopecks: int | None = None
+    """What of it reaches the bank account, where the provider says it."""
+    reserved_kopecks: int = 0
+    """What of that is on its way back or back."""
     method: str = ""
     paid_at: datetime | None = None
     reason: str = ""
     suspense: str | None = None
     held: str | None = None
     """Why a success is not said to anybody."""
+    receipt: Line | None = None
+    """The line that its receipt was asked for with; none where it has no receipt."""
+    charge_id: str | None = None
+    """Set for a charge of a saved method, which nobody confirms."""
+    method_ref: str | None = None
+    """The saved method that is charged."""
+    not_after: datetime | None = None
+    """A charge that has not been sent by then is not sent any more."""
+    consent: Consent | None = None
+    """What the payer agreed to, where the payment is to save its method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +86,26 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldMoney:
+    """Money that is held for us and has to be taken in time."""
+
+    amount_kopecks: int
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a payment becomes, what is said of it, and whether a person must look."""
 
     payment: Payment
-    event: PaymentSucceeded | PaymentCanceled | None = None
+    event: PaymentSucceeded | PaymentCanceled | ChargeFailed | None = None
     alarm: str | None = None
     poll: bool = False
     """Whether the provider has more to tell."""
+    hold: HeldMoney | None = None
+    """What is to be taken now."""
+    saved: ProviderMethod | None = None
+    """The method to keep: its payer agreed, and its provider kept it."""
 
 
 def decide(payment: Payment, truth: ProviderPayment, rules: Rules, at: datetime) -> Decision:
@@ -78,6 +115,7 @@ def decide(payment: Payment, truth: ProviderPayment, rules: Rules, at: datetime)
         provider_payment_id=truth.id,
         said=truth.said,
         confirmation_url=payment.confirmation_url or truth.confirmation_url,
+        qr_payload=payment.qr_payload or truth.qr_payload,
     )
     if truth.status is Status.SUCCEEDED:
         return _succeeded(known, truth, rules)
@@ -86,16 +124,25 @@ def decide(payment: Payment, truth: ProviderPayment, rules: Rules, at: datetime)
         revoked = truth.status is Status.CANCELED
         return Decision(payment, alarm="success_revoked" if revoked else None)
     if truth.status is Status.CANCELED:
-        return canceled(known, truth.reason, at)
+        done = canceled(known, truth.reason, at, truth.failure)
+        return replace(done, alarm=LAPSED) if truth.lapsed and done.event else done
     status = max(known.status, Status.PENDING, key=lambda status: status.rank)
-    return Decision(replace(known, status=status), poll=True)
+    waiting = Decision(replace(known, status=status), poll=True)
+    return _on_hold(waiting, truth, rules) if truth.on_hold else waiting
 
 
-def canceled(payment: Payment, reason: str, at: datetime) -> Decision:
-    """Return the cancellation of a payment that has not succeeded; said once."""
+def canceled(
+    payment: Payment, reason: str, at: datetime, failure: FailureClass = FailureClass.SHOP
+) -> Decision:
+    """Return the cancellation of a payment that has not succeeded; said once.
+
+    Of a charge it is said as such, with what it means for the next one of the same method.
+    """
     if payment.status.rank >= Status.CANCELED.rank:
         return Decision(payment)
     done = replace(payment, status=Status.CANCELED, reason=reason)
+    if done.charge_id is not None:
+        return Decision(done, _charge_failed(done, done.charge_id, failure, at))
     event = PaymentCanceled(
         contract=_contract(done),
         occurred_at=at,
@@ -120,6 +167,7 @@ def adopt(shop: str, truth: ProviderPayment, payment_id: UUID) -> Payment:
         allocations=truth.allocations if whole else (),
         correlation_id=payment_id.hex,
         created_at=truth.created_at,
+        charge_id=truth.charge_id,
         suspense=None if truth.allocations and whole else UNKNOWN_ORDER,
     )
 
@@ -144,8 +192,10 @@ def success(payment: Payment) -> PaymentSucceeded:
         amount_kopecks=received,
         allocations=_shares(payment, received),
         method=payment.method,
+        purpose=TOPUP if payment.charge_id is None else AUTOPAY,
         paid_at=paid_at,
         order_id=payment.order_id,
+        charge_id=payment.charge_id,
         suspense=payment.suspense,
     )
 
@@ -163,13 +213,43 @@ def _succeeded(known: Payment, truth: ProviderPayment, rules: Rules) -> Decision
         known,
         status=Status.SUCCEEDED,
         received_kopecks=truth.amount_kopecks,
+        income_kopecks=truth.income_kopecks,
         method=truth.method,
         paid_at=truth.paid_at or truth.created_at,
         suspense=OTHER_AMOUNT if other else known.suspense,
         reason="",
         held=None,
     )
-    return Decision(done, success(done), alarm=_doubt(done.suspense))
+    saved = truth.saved if done.consent is not None else None
+    return Decision(done, success(done), alarm=_doubt(done.suspense), saved=saved)
+
+
+def _charge_failed(
+    done: Payment, charge_id: str, failure: FailureClass, at: datetime
+) -> ChargeFailed:
+    return ChargeFailed(
+        contract=_contract(done),
+        occurred_at=at,
+        charge_id=charge_id,
+        provider=done.shop,
+        method_ref=done.method_ref or "",
+        amount_kopecks=done.amount_kopecks,
+        reason=done.reason,
+        failure=failure,
+    )
+
+
+def _on_hold(waiting: Decision, truth: ProviderPayment, rules: Rules) -> Decision:
+    """Have held money taken, all of it; what is not ours is left to its owner.
+
+    A local cancellation does not give it up: the payer has paid, only we did not know.
+    """
+    known = waiting.payment
+    held = _objection(known, truth, rules)
+    if held is None:
+        return replace(waiting, hold=HeldMoney(truth.amount_kopecks, truth.hold_until))
+    heard = known.held == held or held == BEFORE_CUTOVER
+    return replace(waiting, payment=replace(known, held=held), alarm=None if heard else held)
 
 
 def _objection(known: Payment, truth: ProviderPayment, rules: Rules) -> str | None:

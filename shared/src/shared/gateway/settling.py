@@ -13,7 +13,16 @@ import structlog
 from shared import outbox
 from shared.db import Tx
 from shared.events import Event, PaymentCanceled, PaymentSucceeded
-from shared.gateway import payments, settle
+from shared.events_gateway import ChargeFailed
+from shared.gateway import (
+    captures,
+    fiscal,
+    methods_saving,
+    payments,
+    refund_searches,
+    refunds,
+    settle,
+)
 from shared.gateway.gateway import Gateway, pause
 from shared.gateway.payments import Named
 from shared.gateway.provider import ProviderPayment, Status
@@ -42,7 +51,7 @@ async def absorb(
     """Merge truths in the order in which they were told, many in a few statements.
 
     Returns what was decided of each, for `announce` after the commit; None for a payment that is
-    nobody's here and has not succeeded.
+    nobody's here and brings no money.
     """
     rows = await payments.lock_by_provider(tx, [truth.named for truth in truths])
     known = {(one.shop, one.provider_id): row for one, row in rows.items()}
@@ -51,8 +60,8 @@ async def absorb(
     for truth in truths:
         key = (truth.shop, truth.payment.id)
         before = known.get(key)
-        if before is None and truth.payment.status is Status.SUCCEEDED:
-            before = await _adopt(tx, truth)
+        if before is None and _adoptable(truth.payment):
+            before = await _adopt(tx, gateway, truth, at)
         if before is None:
             decisions.append(None)
             continue
@@ -61,6 +70,7 @@ async def absorb(
         decided.append((before, decision))
         decisions.append(decision)
     await conclude(tx, gateway, decided, at)
+    await _look_for_refunds(tx, truths, decisions, at)
     return decisions
 
 
@@ -74,7 +84,15 @@ async def conclude(
         schedule = _schedule(gateway, before, decision, at)
         changed[before.id] = decision.payment, {**earlier, **schedule}
     await payments.write(tx, changed.values())
+    released = [one.payment.id for before, one in decided if before.held and not one.payment.held]
+    await refunds.release(tx, released, at)
+    taken = [d.payment for _, d in decided if isinstance(d.event, PaymentSucceeded)]
+    await fiscal.follow(tx, gateway, taken, at)
+    for _, decision in decided:
+        if decision.hold is not None:
+            await captures.want(tx, gateway, decision.payment, decision.hold, at)
     said = [event_of(gateway, decision) for _, decision in decided if decision.event is not None]
+    said += await methods_saving.follow(tx, gateway, [decision for _, decision in decided], at)
     await outbox.add(tx, gateway.producer, said, at)
 
 
@@ -99,6 +117,13 @@ def event_of(gateway: Gateway, decision: Decision) -> Event:
     body, payment = decision.event, decision.payment
     if isinstance(body, PaymentSucceeded):
         return success_of(gateway, payment)
+    if isinstance(body, ChargeFailed):
+        return body.event(
+            gateway.producer.name,
+            subject=body.charge_id,
+            revision="failed",
+            correlation_id=payment.correlation_id,
+        )
     if not isinstance(body, PaymentCanceled):
         raise TypeError("there is no event in this decision")
     return body.event(
@@ -120,14 +145,35 @@ def success_of(gateway: Gateway, payment: Payment) -> Event:
     )
 
 
-async def _adopt(tx: Tx, truth: Truth) -> Payment:
+async def _look_for_refunds(
+    tx: Tx, truths: Sequence[Truth], decisions: Sequence[Decision | None], at: datetime
+) -> None:
+    told = {
+        decision.payment.id: (decision.payment, truth.payment.refunded_kopecks)
+        for truth, decision in zip(truths, decisions, strict=True)
+        if decision is not None and truth.payment.refunded_kopecks
+    }
+    await refund_searches.want(tx, told, at)
+
+
+def _adoptable(payment: ProviderPayment) -> bool:
+    """Say whether a payment without a row is taken up: a success always, a hold with our words.
+
+    Somebody else's held money is not ours to take.
+    """
+    ours = payment.payment_id is not None and payment.allocations != ()
+    return payment.status is Status.SUCCEEDED or (payment.on_hold and ours)
+
+
+async def _adopt(tx: Tx, gateway: Gateway, truth: Truth, at: datetime) -> Payment:
+    due_at = at + pause(gateway.timing.poll, 1) if truth.payment.on_hold else None
     # Our id is free after a backup was restored; it is taken where one order was paid twice.
     for payment_id in (truth.payment.payment_id, uuid4()):
         if payment_id is None:
             continue
         adopted = settle.adopt(truth.shop, truth.payment, payment_id)
         adopted = replace(adopted, provider_payment_id=truth.payment.id)
-        if await payments.insert(tx, adopted, {}):
+        if await payments.insert(tx, adopted, {"due_at": due_at}):
             return adopted
     known = await payments.lock_by_provider(tx, [Named(truth.shop, truth.payment.id, None)])
     if not known:
