@@ -1,5 +1,6 @@
 """The payment page: its buttons do what the call does, without a script, and lead back."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -136,3 +137,44 @@ async def test_an_embedded_payment_ends_on_the_page(sandbox: Sandbox) -> None:
     code, _, _ = await press(sandbox, created["id"], card="5555555555554477")
     assert code == 303
     assert "Платёж выполнен" in await shown(sandbox, created["id"])
+
+
+LIVE = ("100501", "live_demo")
+
+
+async def test_the_page_of_sbp_shows_a_code_and_banks(sandbox: Sandbox) -> None:
+    sandbox.shop = LIVE
+    created = await sandbox.create(payment_method_data={"type": "sbp"})
+    text = await shown(sandbox, created["id"])
+    assert '<svg viewBox="0 0 ' in text
+    assert re.findall(r'name="method" value="(\w+)">Т-Банк<', text) == ["sbp"]
+    code, _, _ = await press(sandbox, created["id"], method="sbp")
+    assert (code, await status(sandbox, created["id"])) == (303, "succeeded")
+
+
+@pytest.mark.parametrize("kind", ["bank_card", "yoo_money", "sberbank", "tinkoff_bank", "sbp"])
+async def test_each_means_of_a_live_shop_pays(sandbox: Sandbox, kind: str) -> None:
+    sandbox.shop = LIVE
+    created = await sandbox.create()
+    assert f'name="method" value="{kind}"' in await shown(sandbox, created["id"])
+    await press(sandbox, created["id"], method=kind)
+    paid = (await sandbox.api("GET", f"/payments/{created['id']}")).body
+    assert (paid["status"], paid["payment_method"]["type"]) == ("succeeded", kind)
+
+
+async def test_what_has_no_hold_pays_no_two_stage_payment(sandbox: Sandbox) -> None:
+    sandbox.shop = LIVE
+    created = await sandbox.create(capture=False)
+    assert 'value="sbp"' not in await shown(sandbox, created["id"])
+    assert (await press(sandbox, created["id"], method="sbp"))[0] == 400
+    await press(sandbox, created["id"], method="sberbank")
+    assert await status(sandbox, created["id"]) == "waiting_for_capture"
+
+
+async def test_each_means_takes_no_more_than_its_bound(sandbox: Sandbox) -> None:
+    sandbox.shop = LIVE
+    created = await sandbox.create(amount={"value": "350000.01", "currency": "RUB"})
+    text = await shown(sandbox, created["id"])
+    assert 'value="sbp"' in text
+    assert 'value="bank_card"' not in text
+    assert (await press(sandbox, created["id"], method="bank_card"))[0] == 400

@@ -44,6 +44,7 @@ async def test_dropped_connection(sandbox: Sandbox, kind: str, created: int) -> 
         ("bad_gateway_before", 502, 0),
         ("bad_gateway_after", 502, 1),
         ("unauthorized", 401, 0),
+        ("forbidden", 403, 0),
     ],
 )
 async def test_refusal(sandbox: Sandbox, kind: str, status: int, created: int) -> None:
@@ -107,3 +108,27 @@ async def test_an_impossible_fault(sandbox: Sandbox, wish: dict[str, object]) ->
     answer = await sandbox.call("POST", "/yookassa/control/faults", {"faults": [wish]})
     assert answer.status == 400
     assert answer.body["error"]
+
+
+async def test_a_request_may_ask_for_its_own_fault(sandbox: Sandbox) -> None:
+    headers = {"X-Sandbox-Fault": "error_after"}
+    for key, created in (("a", 1), ("b", 2)):
+        answer = await sandbox.api("POST", "/payments", order(), key=key, headers=headers)
+        assert answer.status == 500
+        assert await count(sandbox) == created
+    assert (await sandbox.api("POST", "/payments", order(), key="a")).status == 200
+    assert await count(sandbox) == 2
+
+
+async def test_a_requests_own_fault_may_have_members(sandbox: Sandbox) -> None:
+    headers = {"X-Sandbox-Fault": "too_many; retry_after=1500"}
+    answer = await sandbox.api("GET", "/payments", headers=headers)
+    assert (answer.status, answer.body["retry_after"]) == (429, 1500)
+
+
+@pytest.mark.parametrize("wish", ["flood", "too_many; hue=7", "latency_after; delay=soon"])
+async def test_a_fault_that_there_is_not_is_refused(sandbox: Sandbox, wish: str) -> None:
+    headers = {"X-Sandbox-Fault": wish}
+    answer = await sandbox.api("POST", "/payments", order(), headers=headers)
+    assert (answer.status, "error" in answer.body) == (400, True)
+    assert await count(sandbox) == 0

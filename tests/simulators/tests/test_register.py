@@ -3,9 +3,11 @@
 import csv
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
+from io import BytesIO
 from zoneinfo import ZoneInfo
 
 import pytest
+from openpyxl import load_workbook
 
 from simulators.harness import Sandbox, running
 from simulators.yookassa.register import Register
@@ -69,3 +71,26 @@ async def test_refunds_and_an_empty_day(sandbox: Sandbox) -> None:
     for wrong in ("payments?day=never", "payments", "gifts?day=2020-01-01"):
         path = f"/yookassa/control/registers/{wrong}"
         assert (await sandbox.call("GET", path)).status == 400
+
+
+async def test_a_workbook_holds_the_same_rows(sandbox: Sandbox) -> None:
+    created = await sandbox.create()
+    await sandbox.pay(created["id"])
+    body = await fetch(sandbox, "payments", f"day={today()}&form=xlsx&decimal=,")
+    sheet = load_workbook(BytesIO(body)).active
+    rows = [list(row) for row in sheet.iter_rows(values_only=True)]
+    assert rows[0][0] == "РЕЕСТР ПЛАТЕЖЕЙ ПО ДОГОВОРУ НБ-1 (100500)"
+    assert rows[3][:4] == [created["id"], 650, "RUB", 627.8]
+    assert rows[-1][0] == "Число платежей: 1"
+
+
+async def test_a_register_may_come_without_its_totals(sandbox: Sandbox) -> None:
+    body = await fetch(sandbox, "payments", f"day={today()}&totals=no")
+    assert body.decode().rstrip().endswith("НДС с комиссии")
+
+
+@pytest.mark.parametrize("query", ["form=pdf", "decimal=;"])
+async def test_a_register_of_no_such_form(sandbox: Sandbox, query: str) -> None:
+    address = f"{sandbox.url}/yookassa/control/registers/payments?day={today()}&{query}"
+    async with sandbox.session.get(address) as response:
+        assert response.status == 400

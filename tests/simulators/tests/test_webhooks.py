@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -193,11 +194,13 @@ async def test_a_bent_payment_can_be_told(sandbox: Sandbox) -> None:
 
 
 async def test_at_most_so_many_at_a_time() -> None:
-    async with running(webhook_concurrency=3) as sandbox:
-        open_now, most = 0, 0
+    open_now, most = 0, 0
+    handlers: set[asyncio.Task[Any] | None] = set()
 
-        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            nonlocal open_now, most
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal open_now, most
+        handlers.add(asyncio.current_task())
+        try:
             while await reader.readline():
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = next(
@@ -211,15 +214,20 @@ async def test_at_most_so_many_at_a_time() -> None:
                 await asyncio.sleep(0.02)
                 open_now -= 1
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
-        server = await asyncio.start_server(slow, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
+    server = await asyncio.start_server(slow, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with running(webhook_concurrency=3) as sandbox:
         await sandbox.control("PUT", "/callback", {"url": f"http://127.0.0.1:{port}/"})
         await sandbox.control("POST", "/payments", {"count": 12, "paid": True})
         await settled(sandbox)
-        assert most == 3
-        server.close()
+    server.close()
+    await asyncio.gather(*filter(None, handlers), return_exceptions=True)
+    assert most == 3
 
 
 async def test_the_callback_stays_on_this_machine(sandbox: Sandbox) -> None:

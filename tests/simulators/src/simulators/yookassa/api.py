@@ -19,6 +19,7 @@ from aiohttp.typedefs import Handler
 from simulators.settings import Shop
 from simulators.yookassa import idempotence
 from simulators.yookassa.errors import ApiError
+from simulators.yookassa.faults import HEADER, asked
 from simulators.yookassa.provider import PROVIDER, Provider
 from simulators.yookassa.trouble import befall
 
@@ -61,9 +62,13 @@ async def hold_key(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def suffer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let the fault that is due befall this call."""
+    """Let the fault that this request asks for, or the one that is due, befall this call."""
     provider = provider_of(request)
-    fault = provider.faults.strike(request.match_info.route.name or "")
+    wish = request.headers.get(HEADER)
+    try:
+        fault = asked(wish) if wish else provider.faults.strike(request.match_info.route.name or "")
+    except ValueError as error:
+        return web.json_response({"error": str(error)}, status=400)
     if fault is None:
         return await handler(request)
     return await befall(fault, request, handler)

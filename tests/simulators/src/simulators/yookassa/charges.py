@@ -38,9 +38,14 @@ def confirmation(provider: Provider, payment_id: str, wanted: dict[str, Any]) ->
     if wanted["type"] == "embedded":
         return {"type": "embedded", "confirmation_token": f"ct-{payment_id}"}
     if wanted["type"] == "qr":
-        return {"type": "qr", "confirmation_data": f"https://qr.nspk.ru/SANDBOX{payment_id}"}
+        return {"type": "qr", "confirmation_data": code_address(payment_id)}
     url = provider.checkout(payment_id)
     return {"type": "redirect", "return_url": wanted["return_url"], "confirmation_url": url}
+
+
+def code_address(payment_id: str) -> str:
+    """Return what a code of SBP holds: an address that would open the payer's bank."""
+    return f"https://qr.nspk.ru/SANDBOX{payment_id}"
 
 
 def _asks_payer(provider: Provider, new: Payment) -> Payment:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
+import segno
 from aiohttp import web
 
 from simulators import control
 from simulators import web as pages
 from simulators.control import Mistake
-from simulators.yookassa import cards, means, method, payment
+from simulators.yookassa import cards, charges, means, method, payer, payment
 from simulators.yookassa.api import provider_of
 from simulators.yookassa.method import Method
 from simulators.yookassa.payer import Wish, attempt, wish
@@ -127,7 +129,7 @@ def _page(
 ) -> web.Response:
     shop = provider_of(request).shops[current.shop_id]
     return_url = (current.confirmation or {}).get("return_url")
-    kinds = [current.method_type] if current.method_type else list(shop.methods)
+    kinds = payer.payable(provider_of(request), current)
     return pages.page(
         request,
         "pay.html",
@@ -138,6 +140,8 @@ def _page(
         return_url=return_url,
         kinds=kinds,
         titles=means.TITLES,
+        code=_code(current) if "sbp" in kinds else None,
+        banks=means.BANKS,
         offers_saving=shop.recurring and not current.save_method,
         card=cards.PAYING[0].number,
         paying=cards.PAYING,
@@ -145,6 +149,16 @@ def _page(
         reason=cards.HINTS.get(current.attempt_reason or "", current.attempt_reason),
         mistake=mistake,
     )
+
+
+def _code(current: Payment) -> str:
+    """Return the QR code that the page of SBP shows on a computer, as markup."""
+    drawn = io.BytesIO()
+    address = charges.code_address(current.id)
+    segno.make_qr(address, error="m").save(
+        drawn, kind="svg", xmldecl=False, svgns=False, nl=False, omitsize=True, svgclass="code"
+    )
+    return drawn.getvalue().decode()
 
 
 def _binding(request: web.Request) -> Method | None:

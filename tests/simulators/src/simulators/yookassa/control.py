@@ -11,13 +11,21 @@ from aiohttp import web
 from simulators import control
 from simulators.clock import iso
 from simulators.settings import require_loopback
-from simulators.yookassa import control_deliveries, control_payments, delivery, register, script
+from simulators.yookassa import (
+    control_deliveries,
+    control_page,
+    control_payments,
+    delivery,
+    register,
+    script,
+)
 from simulators.yookassa.api import provider_of
 from simulators.yookassa.faults import KINDS
 from simulators.yookassa.sweep import sweep
 
 TABLES = ("payment", "refund", "receipt", "method", "script", "delivery", "attempt", "idempotence")
 PAGE = 1_000
+_WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FAR = 10 * 366 * 24 * 3_600
 
 
@@ -26,6 +34,7 @@ def create() -> web.Application:
     app = control.application()
     app.add_routes(
         [
+            *control_page.ROUTES,
             web.get("/state", state),
             web.post("/reset", reset),
             web.get("/clock", clock),
@@ -166,20 +175,28 @@ async def set_script(request: web.Request) -> web.Response:
 
 
 async def daily_register(request: web.Request) -> web.Response:
-    """`GET /registers/payments|refunds?day=2026-11-22&shop_id=&encoding=utf-8&decimal=.` → CSV.
+    """`GET /registers/payments|refunds?day=2026-11-22&shop_id=&form=csv&encoding=utf-8&decimal=.`
 
-    Encodings: utf-8, utf-8-sig, windows-1251; decimals: a dot or a comma.
+    Encodings: utf-8, utf-8-sig, windows-1251; decimals: a dot or a comma; `form=xlsx` is a workbook
+    and has no encoding; `totals=no` leaves the last lines out.
     """
     provider, query = provider_of(request), request.query
     kind, decimal = request.match_info["kind"], query.get("decimal", ".")
+    form = query.get("form", "csv")
     if kind not in {"payments", "refunds"} or decimal not in {".", ","}:
         raise control.Mistake("there are payments and refunds, and a dot or a comma")
+    if form not in {"csv", "xlsx"}:
+        raise control.Mistake("there are csv and xlsx")
     wanted = register.Register(
         "payments" if kind == "payments" else "refunds",
         query.get("shop_id", provider.settings.shops[0].id),
         date.fromisoformat(query["day"]),
         "." if decimal == "." else ",",
+        totals=query.get("totals") != "no",
+        form="csv" if form == "csv" else "xlsx",
     )
-    body = register.write(provider.store, wanted).encode(query.get("encoding", "utf-8"), "replace")
+    made = register.table(provider.store, wanted)
+    text = made.csv().encode(query.get("encoding", "utf-8"), "replace")
     headers = {"Content-Disposition": f'attachment; filename="{wanted.name}"'}
-    return web.Response(body=body, content_type="text/csv", headers=headers)
+    body, kind_of = (made.xlsx(), _WORKBOOK) if form == "xlsx" else (text, "text/csv")
+    return web.Response(body=body, content_type=kind_of, headers=headers)

@@ -57,11 +57,8 @@ async def hasten(request: web.Request) -> web.Response:
     now.
     """
     provider, body = provider_of(request), await control.read(request)
-    states = "('waiting', 'lost', 'given_up', 'withheld')" if body.get("all") else "('waiting')"
-    changed = provider.store.run(
-        f"UPDATE delivery SET state = 'waiting', due_at = ? WHERE state IN {states}",
-        provider.clock.now(),
-    )
+    now = provider.clock.now()
+    changed = delivery.hasten(provider.store, now, everything=bool(body.get("all")))
     provider.bell.set()
     return web.json_response({"due": changed})
 

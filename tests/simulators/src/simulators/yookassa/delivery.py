@@ -138,6 +138,13 @@ def lie(true: dict[str, Any], dice: Random) -> dict[str, Any]:
     return false
 
 
+def hasten(store: Store, now: int, *, everything: bool = False) -> int:
+    """Make what waits due now, with `everything` also what was lost or given up; count it."""
+    states = "('waiting', 'lost', 'given_up', 'withheld')" if everything else "('waiting')"
+    sql = f"UPDATE delivery SET state = 'waiting', due_at = ? WHERE state IN {states}"
+    return store.run(sql, now)
+
+
 def insert(store: Store, new: Delivery) -> None:
     """Write one delivery."""
     store.run(INSERT, *(getattr(new, name) for name in COLUMNS))

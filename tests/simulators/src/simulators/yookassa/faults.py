@@ -1,7 +1,8 @@
 """What goes wrong on the way to YooKassa and back, asked for beforehand.
 
 A fault names the calls it befalls, how often, and its kind. `before` kinds strike before anything
-is committed, `after` kinds once the truth has changed but the caller has not heard of it.
+is committed, `after` kinds once the truth has changed but the caller has not heard of it. A caller
+may also ask for one with the request that it shall befall, in the header `X-Sandbox-Fault`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ KINDS = {
     "bad_gateway_after": "502 as HTML, and it was done",
     "truncated": "it was done, the JSON ends in its middle",
     "unauthorized": "401, as after a key was re-issued",
+    "forbidden": "403, as where the shop may not use saved methods",
     "stale": "GET shows a payment as it was before the payer acted",
     "webhook_first": "a created payment is paid, and notified, before its creation is answered",
 }
@@ -35,6 +37,7 @@ CALLS = (
 )  # fmt: skip
 
 LIMIT = 1_000
+HEADER = "X-Sandbox-Fault"
 
 
 @dataclass(slots=True)
@@ -56,6 +59,21 @@ class Fault:
         unknown = set(self.calls) - set(CALLS)
         if unknown:
             raise ValueError(f"no such call: {', '.join(sorted(unknown))}")
+
+
+def asked(header: str) -> Fault:
+    """Read `drop_after`, or with members `latency_after; delay=300`, for one request.
+
+    Raises ValueError for what is none.
+    """
+    kind, *members = (part.strip() for part in header.split(";"))
+    said: dict[str, Any] = {}
+    for member in members:
+        name, _, value = member.partition("=")
+        if name not in ("delay", "retry_after"):
+            raise ValueError(f"a fault of one request has delay and retry_after, not {name!r}")
+        said[name] = int(value)
+    return Fault(kind, **said)
 
 
 @dataclass(slots=True)

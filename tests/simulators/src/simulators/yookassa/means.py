@@ -21,6 +21,9 @@ TITLES = {
     "alfa_pay": "Alfa Pay",
 }
 
+BANKS = ("Сбербанк", "Т-Банк", "Альфа-Банк", "ВТБ")
+"""Some of those that the page of SBP lists on a telephone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Means:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulators.control import Mistake
-from simulators.yookassa import cards, lifecycle, means
+from simulators.yookassa import cards, checks, lifecycle, means
 from simulators.yookassa.cards import Refusal
 from simulators.yookassa.payment import Payment
 from simulators.yookassa.provider import Provider
@@ -58,13 +58,28 @@ def attempt(provider: Provider, current: Payment, wish: Wish) -> Payment:
     return lifecycle.cancel(provider, current, refusal)
 
 
+def payable(provider: Provider, current: Payment) -> list[str]:
+    """Return by what a payment can be paid: what it was made for, else all that its shop has.
+
+    What has no hold pays no two-stage payment, and each takes no more than its bound.
+    """
+    kinds = (
+        [current.method_type] if current.method_type else provider.shops[current.shop_id].methods
+    )
+    return [
+        kind
+        for kind in kinds
+        if (current.capture or kind in lifecycle.HOLD)
+        and current.amount_kopecks <= checks.MOST.get(kind, checks.MOST["bank_card"])
+    ]
+
+
 _MEMBERS = {"card": str, "method": str, "save": bool, "keep_pending": bool, "refuse": str}
 
 
 def _means(provider: Provider, current: Payment, wish: Wish) -> tuple[means.Means, Refusal | None]:
-    shop = provider.shops[current.shop_id]
     kind = wish.method or current.method_type or "bank_card"
-    if kind not in shop.methods or current.method_type not in {None, kind}:
+    if kind not in payable(provider, current):
         raise Mistake(f"this payment cannot be paid by {kind}", 400)
     refusal = Refusal("payment_network", wish.refuse) if wish.refuse else None
     if kind != "bank_card":

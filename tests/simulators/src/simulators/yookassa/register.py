@@ -2,16 +2,19 @@
 
 Their shape is known from three independent parsers and one fixture, not from a published format:
 `;` between fields, UTF-8 or Windows-1251, a dot or a comma before the kopecks, footers with the
-totals.
+totals; or a workbook.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
+from io import BytesIO
 from typing import Literal
 from zoneinfo import ZoneInfo
+
+from openpyxl import Workbook
 
 from simulators.clock import DAY
 from simulators.record import load
@@ -46,11 +49,13 @@ class Register:
     shop_id: str
     day: date
     decimal: Literal[".", ","] = "."
+    totals: bool = True
+    form: Literal["csv", "xlsx"] = "csv"
 
     @property
     def name(self) -> str:
         """Return the file's name."""
-        return f"yoomoney-{self.kind}-{self.shop_id}-{self.day}.csv"
+        return f"yoomoney-{self.kind}-{self.shop_id}-{self.day}.{self.form}"
 
     def span(self) -> tuple[int, int]:
         """Return the day's beginning and end in milliseconds: midnights of Moscow."""
@@ -59,14 +64,45 @@ class Register:
         return begins, begins + DAY
 
 
-def write(store: Store, wanted: Register) -> str:
-    """Return the register as text; an empty day has its header and its totals of nothing."""
-    if wanted.kind == "payments":
-        return _payments(store, wanted)
-    return _refunds(store, wanted)
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A register before it is a file: what stands above, the columns, the rows, the totals."""
+
+    head: Sequence[str]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    tail: Sequence[str]
+
+    def csv(self) -> str:
+        """Return it as text; `;` between fields."""
+        rows = (";".join(map(_quoted, row)) for row in (self.columns, *self.rows))
+        return "".join(f"{line}\r\n" for line in (*self.head, *rows, "", *self.tail))
+
+    def xlsx(self) -> bytes:
+        """Return it as a workbook of one sheet; amounts are numbers there."""
+        book = Workbook(write_only=True)
+        sheet = book.create_sheet("Реестр")
+        amounts = [name.startswith(("Сумма", "НДС")) for name in self.columns]
+        for line in self.head:
+            sheet.append([line])
+        sheet.append(list(self.columns))
+        for row in self.rows:
+            sheet.append([_number(c) if n else c for c, n in zip(row, amounts, strict=True)])
+        sheet.append([])
+        for line in self.tail:
+            sheet.append([line])
+        body = BytesIO()
+        book.save(body)
+        return body.getvalue()
 
 
-def _payments(store: Store, wanted: Register) -> str:
+def table(store: Store, wanted: Register) -> Table:
+    """Return the register; an empty day has its header and its totals of nothing."""
+    found = _payments(store, wanted) if wanted.kind == "payments" else _refunds(store, wanted)
+    return found if wanted.totals else replace(found, tail=())
+
+
+def _payments(store: Store, wanted: Register) -> Table:
     rows = store.all(
         "SELECT * FROM payment WHERE shop_id = ? AND status = 'succeeded' "
         "AND captured_at >= ? AND captured_at < ? ORDER BY captured_at, id",
@@ -76,26 +112,27 @@ def _payments(store: Store, wanted: Register) -> str:
     payments = [load(Payment, row) for row in rows]
     gross = sum(each.amount_kopecks for each in payments)
     net = sum(each.income_kopecks or 0 for each in payments)
-    head = [
-        f"РЕЕСТР ПЛАТЕЖЕЙ ПО ДОГОВОРУ НБ-1 ({wanted.shop_id})",
-        f"Дата платежей: {wanted.day}",
-        PAYMENT_COLUMNS,
-    ]
-    tail = [
-        "",
-        f"Сумма принятых платежей: {_sum(gross, '.')} RUB",
-        f"Сумма принятых платежей за вычетом комиссии и НДС: {_sum(net, '.')} RUB",
-        f"Число платежей: {len(payments)}",
-    ]
-    return _text([*head, *(_payment_line(each, wanted.decimal) for each in payments), *tail])
+    return Table(
+        head=[
+            f"РЕЕСТР ПЛАТЕЖЕЙ ПО ДОГОВОРУ НБ-1 ({wanted.shop_id})",
+            f"Дата платежей: {wanted.day}",
+        ],
+        columns=PAYMENT_COLUMNS.split(";"),
+        rows=[_payment_cells(each, wanted.decimal) for each in payments],
+        tail=[
+            f"Сумма принятых платежей: {_sum(gross, '.')} RUB",
+            f"Сумма принятых платежей за вычетом комиссии и НДС: {_sum(net, '.')} RUB",
+            f"Число платежей: {len(payments)}",
+        ],
+    )
 
 
-def _payment_line(paid: Payment, decimal: str) -> str:
+def _payment_cells(paid: Payment, decimal: str) -> list[str]:
     net = paid.income_kopecks or 0
     # The fee and 22 % VAT on it are what is missing; the VAT is the remainder, so all adds up.
     fee = (paid.amount_kopecks - net) * 100 // 122
     tax = paid.amount_kopecks - net - fee
-    fields = [
+    return [
         paid.id,
         _sum(paid.amount_kopecks, decimal),
         paid.currency,
@@ -103,14 +140,13 @@ def _payment_line(paid: Payment, decimal: str) -> str:
         _sum(fee, decimal),
         _moment(paid.captured_at or 0),
         "",
-        _quoted(paid.description or ""),
+        paid.description or "",
         CODES.get(paid.method_type or "", "AC"),
         _sum(tax, decimal),
     ]
-    return ";".join(fields)
 
 
-def _refunds(store: Store, wanted: Register) -> str:
+def _refunds(store: Store, wanted: Register) -> Table:
     rows = store.all(
         "SELECT * FROM refund WHERE shop_id = ? AND status = 'succeeded' "
         "AND created_at >= ? AND created_at < ? ORDER BY created_at, id",
@@ -119,13 +155,13 @@ def _refunds(store: Store, wanted: Register) -> str:
     )
     refunds = [load(Refund, row) for row in rows]
     total = sum(each.amount_kopecks for each in refunds)
-    head = [
-        f"РЕЕСТР ВОЗВРАТОВ ПО ДОГОВОРУ НБ-1 ({wanted.shop_id})",
-        f"Дата возвратов: {wanted.day}",
-        REFUND_COLUMNS,
-    ]
-    lines = [
-        ";".join(
+    return Table(
+        head=[
+            f"РЕЕСТР ВОЗВРАТОВ ПО ДОГОВОРУ НБ-1 ({wanted.shop_id})",
+            f"Дата возвратов: {wanted.day}",
+        ],
+        columns=REFUND_COLUMNS.split(";"),
+        rows=[
             [
                 each.id,
                 each.payment_id,
@@ -133,15 +169,14 @@ def _refunds(store: Store, wanted: Register) -> str:
                 each.currency,
                 _moment(each.created_at),
             ]
-        )
-        for each in refunds
-    ]
-    tail = ["", f"Сумма возвратов: {_sum(total, '.')} RUB", f"Число возвратов: {len(refunds)}"]
-    return _text([*head, *lines, *tail])
+            for each in refunds
+        ],
+        tail=[f"Сумма возвратов: {_sum(total, '.')} RUB", f"Число возвратов: {len(refunds)}"],
+    )
 
 
-def _text(lines: Iterable[str]) -> str:
-    return "\r\n".join(lines) + "\r\n"
+def _number(amount: str) -> float:
+    return float(amount.replace(",", "."))
 
 
 def _sum(kopecks: int, decimal: str) -> str:

@@ -100,6 +100,10 @@ async def _unauthorized(_: Fault, __: web.Request, ___: Handler) -> web.StreamRe
     raise ApiError("invalid_credentials", "Basic authentication failed", "Authorization")
 
 
+async def _forbidden(_: Fault, __: web.Request, ___: Handler) -> web.StreamResponse:
+    raise ApiError("forbidden", "Forbidden to use saved payment method", "payment_method_id")
+
+
 async def _stale(_: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
     request[SHOW_STALE] = True
     return await handler(request)
@@ -136,6 +140,7 @@ _WAYS: dict[str, Befall] = {
     "bad_gateway_after": _bad_gateway_after,
     "truncated": _truncated,
     "unauthorized": _unauthorized,
+    "forbidden": _forbidden,
     "stale": _stale,
     "webhook_first": _webhook_first,
 }
