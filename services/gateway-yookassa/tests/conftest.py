@@ -27,11 +27,13 @@ from shared.gateway import directory, rest, work
 from shared.gateway.gateway import Gateway
 from shared.loop import run_loop
 from shared.outbox import outbox
+from shared.runner import Runner
 from simulators import harness
 from simulators.harness import Sandbox
 
 SECONDS = 20
 KEY = new_encryption_key()
+SCOPES = ["payments:write", "journal:read", "reconciliation:write"]
 HURRY = {
     "YOOKASSA_POLL_DELAYS": "1s,2s",
     "GATEWAY_YOOKASSA_UNCLEAR_DELAYS": "100ms,200ms",
@@ -42,6 +44,7 @@ HURRY = {
     "GATEWAY_YOOKASSA_FETCH_TIMEOUT": "2s",
     "YOOKASSA_REQUESTS_PER_SECOND": "500",
     "SALDO_POLL_SECONDS": "0.05",
+    "GATEWAY_YOOKASSA_SWEEP_AT": "off",
 }
 
 
@@ -69,8 +72,8 @@ class Installation:
             found: dict[str, Any] = await answer.json()
             return found
 
-    async def open(self, order_id: str, amount_kopecks: int = 65_000) -> tuple[int, str]:
-        """Open the page behind a signed order; return status and where it leads."""
+    def order(self, order_id: str, amount_kopecks: int = 65_000) -> str:
+        """Return the token of a signed order, as core-billing makes them."""
         claims = {
             "contract": "100245",
             "amount_kopecks": amount_kopecks,
@@ -78,7 +81,34 @@ class Installation:
         }
         until = datetime(2100, 1, 1, tzinfo=UTC)
         link = Link("gateway-yookassa", "pay", order_id, until, claims)
-        query = {"order": write_link(self.gateway.signer, link)}
+        return write_link(self.gateway.signer, link)
+
+    async def paid(self, amount: str = "650.00") -> dict[str, Any]:
+        """Return a payment that has succeeded."""
+        _, made = await self.make(amount)
+        await self.sandbox.pay(made["provider_payment_id"])
+        return await self.becomes(made["id"], "succeeded")
+
+    async def send_back(
+        self, payment_id: str, amount: str, **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        """Ask for a refund over the API."""
+        address = f"{self.url}/yookassa/v1/payments/{payment_id}/refunds"
+        given = {"Authorization": "Bearer demo", **headers}
+        body = {"amount": amount, "reason": "Ошибочное пополнение"}
+        async with self.http.post(address, json=body, headers=given) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def refunds(self, payment_id: str) -> dict[str, Any]:
+        """List the refunds of a payment over the API."""
+        address = f"{self.url}/yookassa/v1/payments/{payment_id}/refunds"
+        async with self.http.get(address, headers={"Authorization": "Bearer demo"}) as answer:
+            found: dict[str, Any] = await answer.json()
+            return found
+
+    async def open(self, order_id: str, amount_kopecks: int = 65_000) -> tuple[int, str]:
+        """Open the page behind a signed order; return status and where it leads."""
+        query = {"order": self.order(order_id, amount_kopecks)}
         address = f"{self.url}/yookassa/pay"
         async with self.http.get(address, params=query, allow_redirects=False) as answer:
             return answer.status, answer.headers.get("Location", "")
@@ -121,7 +151,7 @@ async def _running(sandbox: Sandbox, settings: Settings, port: int) -> AsyncIter
     gateway = mounted[rest.GATEWAY]
     root = web.Application(middlewares=[problem.middleware], client_max_size=1024**2)
     root.add_subapp("/yookassa", mounted)
-    runner = web.AppRunner(root, access_log=None, shutdown_timeout=2)
+    runner = Runner(root, access_log=None, shutdown_timeout=2)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(gateway.db.close)
         await runner.setup()
@@ -157,7 +187,7 @@ async def start(
 
         async def one(**changes: str) -> Installation:
             port = unused_port()
-            tokens = {token_hash("demo"): {"name": "demo", "scopes": ["payments:write"]}}
+            tokens = {token_hash("demo"): {"name": "demo", "scopes": SCOPES}}
             environment = {
                 "SALDO_DATABASE_URL": database_url,
                 "SALDO_BUS_URL": "memory://",

@@ -7,16 +7,28 @@ from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
 from pytest_aiohttp.plugin import AiohttpServer
+from yarl import URL
 
-from gateway_yookassa import api
-from gateway_yookassa.api import Shop, YooKassa
-from shared.gateway.provider import Missing, Page, ProviderPayment, Refused, Throttled, Unclear
+from gateway_yookassa import client
+from gateway_yookassa.api import YooKassa
+from gateway_yookassa.client import Shop
+from shared.gateway.provider import (
+    Missing,
+    Page,
+    ProviderPayment,
+    ProviderRefund,
+    RefundPage,
+    Refused,
+    Throttled,
+    Unclear,
+)
 
 ID = "3294d482-000f-5000-8000-1a2b3c4d5e6f"
 PAYMENT = {
@@ -32,6 +44,13 @@ PAYMENT = {
     "metadata": {},
 }
 NOON = datetime(2026, 11, 22, 9, tzinfo=UTC)
+REFUND = {
+    "id": "3294def0-0015-5000-8000-0a1b2c3d4e5f",
+    "payment_id": ID,
+    "status": "succeeded",
+    "created_at": "2026-11-22T11:00:00.000Z",
+    "amount": {"value": "150.00", "currency": "RUB"},
+}
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -69,6 +88,8 @@ def make_shop(aiohttp_server: AiohttpServer, border: Border) -> Callable[..., An
             "requests_per_second": 1000.0,
             "create_seconds": 0.5,
             "fetch_seconds": 0.5,
+            "breaker_failures": 3,
+            "breaker_pauses": (timedelta(milliseconds=50), timedelta(milliseconds=100)),
         }
         return YooKassa(Shop(**{**how, **changes}))
 
@@ -78,7 +99,7 @@ def make_shop(aiohttp_server: AiohttpServer, border: Border) -> Callable[..., An
 @pytest.fixture
 async def shop(make_shop: Callable[..., Any]) -> AsyncIterator[YooKassa]:
     made = await make_shop()
-    async with made.connected():
+    async with made.client.connected():
         yield made
 
 
@@ -92,6 +113,11 @@ def _status(status: int, body: bytes = b"", kind: str = "application/json") -> A
 async def _silence(_request: web.Request) -> web.StreamResponse:
     await asyncio.sleep(5)
     return web.Response()
+
+
+async def _slow_payment(_request: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(0.02)
+    return web.json_response(PAYMENT)
 
 
 async def _hang_up(request: web.Request) -> web.StreamResponse:
@@ -171,7 +197,7 @@ async def test_an_unclear_question_is_unclear(shop: YooKassa, border: Border, ki
 
 async def test_nobody_there_is_unclear(make_shop: Callable[..., Any]) -> None:
     shop = await make_shop(api_url="http://127.0.0.1:1/v3")
-    async with shop.connected():
+    async with shop.client.connected():
         assert isinstance(await shop.create("k", b"{}"), Unclear)
 
 
@@ -179,7 +205,7 @@ async def test_nobody_there_is_unclear(make_shop: Callable[..., Any]) -> None:
     ("status", "outcome"),
     [
         (400, Refused("invalid_request")),
-        (401, Refused("invalid_request", ours=True)),
+        (401, Refused("invalid_request", ours=True, locked_out=True)),
         (403, Refused("invalid_request", ours=True)),
         (404, Refused("invalid_request")),
         (429, Throttled()),
@@ -253,7 +279,7 @@ async def test_a_list_that_is_none_is_unclear(shop: YooKassa, border: Border, bo
 async def test_requests_keep_their_pace(make_shop: Callable[..., Any], border: Border) -> None:
     shop = await make_shop(requests_per_second=20.0)
     loop = asyncio.get_running_loop()
-    async with shop.connected():
+    async with shop.client.connected():
         began = loop.time()
         await asyncio.gather(*(shop.fetch(ID) for _ in range(26)))
     assert loop.time() - began >= 0.28, "20 may come at once, 6 more follow one by one"
@@ -263,9 +289,9 @@ async def test_requests_keep_their_pace(make_shop: Callable[..., Any], border: B
 async def test_whoever_would_wait_too_long_is_told_so(
     make_shop: Callable[..., Any], border: Border, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "TURN_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(client, "TURN_SECONDS_MAX", 0.0)
     shop = await make_shop(requests_per_second=1.0)
-    async with shop.connected():
+    async with shop.client.connected():
         outcomes = await asyncio.gather(*(shop.fetch(ID) for _ in range(5)))
     assert [type(outcome) for outcome in outcomes].count(Throttled) == 4
     assert len(border.calls) == 1, "what is throttled by us is not sent"
@@ -274,19 +300,71 @@ async def test_whoever_would_wait_too_long_is_told_so(
 async def test_after_too_many_requests_nothing_is_sent_for_a_while(
     make_shop: Callable[..., Any], border: Border, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "TURN_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(client, "TURN_SECONDS_MAX", 0.0)
     shop = await make_shop()
-    async with shop.connected():
+    async with shop.client.connected():
         border.answers = [_status(429, b'{"type":"error","retry_after":30000}')]
         assert await shop.fetch(ID) == Throttled(timedelta(seconds=30))
-        assert await shop.fetch(ID) == Throttled()
+        again = await shop.fetch(ID)
+    assert isinstance(again, Throttled)
+    assert again.retry_after is not None
+    assert timedelta(seconds=29) < again.retry_after <= timedelta(seconds=33)
     assert len(border.calls) == 1
+
+
+async def test_a_provider_that_does_not_answer_is_left_alone_and_tried_again(
+    shop: YooKassa, border: Border
+) -> None:
+    border.answers = [_status(503)] * 3
+    outcomes = [await shop.fetch(ID) for _ in range(4)]
+    assert outcomes[:3] == [Unclear("http_503")] * 3
+    held = outcomes[3]
+    assert isinstance(held, Unclear)
+    assert (held.reason, held.unsent, len(border.calls)) == ("breaker_open", True, 3)
+    assert held.retry_after is not None
+    assert timedelta(0) < held.retry_after <= timedelta(milliseconds=50)
+    await asyncio.sleep(held.retry_after.total_seconds())
+    border.answers = [_slow_payment]
+    outcomes = list(await asyncio.gather(*(shop.fetch(ID) for _ in range(5))))
+    kinds = [type(outcome) for outcome in outcomes]
+    assert (kinds.count(ProviderPayment), len(border.calls)) == (1, 4), "one probe at a time"
+    assert isinstance(await shop.fetch(ID), ProviderPayment)
+
+
+async def test_a_refusal_and_too_many_requests_are_answers(shop: YooKassa, border: Border) -> None:
+    for _ in range(3):
+        border.answers = [_status(503), _status(503), _status(401)]
+        for _ in range(3):
+            await shop.fetch(ID)
+    border.answers = [_status(503), _status(503), _status(429, b'{"retry_after":1}')]
+    for _ in range(3):
+        await shop.fetch(ID)
+    assert isinstance(await shop.create("k", b"{}"), ProviderPayment)
+
+
+async def test_a_broken_off_probe_lets_the_next_one_try(shop: YooKassa, border: Border) -> None:
+    border.answers = [_status(503)] * 3
+    for _ in range(3):
+        await shop.fetch(ID)
+    await asyncio.sleep(0.06)
+    asked = asyncio.Event()
+
+    async def silence(request: web.Request) -> web.StreamResponse:
+        asked.set()
+        return await _silence(request)
+
+    border.answers = [silence]
+    probe = asyncio.create_task(shop.fetch(ID))
+    await asked.wait()
+    probe.cancel()
+    await asyncio.wait({probe})
+    assert isinstance(await shop.fetch(ID), ProviderPayment)
 
 
 async def test_connections_are_limited(
     make_shop: Callable[..., Any], border: Border, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "CONNECTIONS_MAX", 3)
+    monkeypatch.setattr(client, "CONNECTIONS_MAX", 3)
     busy, most = 0, 0
 
     async def slowly(_request: web.Request) -> web.StreamResponse:
@@ -299,7 +377,7 @@ async def test_connections_are_limited(
 
     border.answers = [slowly] * 12
     shop = await make_shop()
-    async with shop.connected():
+    async with shop.client.connected():
         outcomes = await asyncio.gather(*(shop.fetch(ID) for _ in range(12)))
     assert most <= 3
     assert {type(outcome) for outcome in outcomes} == {ProviderPayment}
@@ -309,3 +387,59 @@ async def test_a_client_that_is_not_open_says_so(make_shop: Callable[..., Any]) 
     shop = await make_shop()
     with pytest.raises(RuntimeError, match="not connected"):
         await shop.fetch(ID)
+
+
+def _told(value: Any) -> Answer:
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(value)
+
+    return answer
+
+
+async def test_a_refund_is_asked_for_under_its_key(shop: YooKassa, border: Border) -> None:
+    border.answers = [_told(REFUND)]
+    made = await shop.create_refund("key-1", b"{}")
+    assert isinstance(made, ProviderRefund)
+    ((method, path, headers, body),) = border.calls
+    assert (method, path, body) == ("POST", "/v3/refunds", b"{}")
+    assert headers["Idempotence-Key"] == "key-1"
+
+
+async def test_another_refund_than_asked_for_is_unclear(shop: YooKassa, border: Border) -> None:
+    border.answers = [_told(REFUND), _told(REFUND)]
+    assert isinstance(await shop.fetch_refund(REFUND["id"]), ProviderRefund)
+    assert await shop.fetch_refund("another") == Unclear("another_refund")
+
+
+async def test_an_unknown_refund_is_missing(shop: YooKassa, border: Border) -> None:
+    async def gone(_request: web.Request) -> web.StreamResponse:
+        return web.json_response({"type": "error", "code": "not_found"}, status=404)
+
+    border.answers = [gone, gone]
+    assert await shop.fetch_refund(ID) == Missing()
+    listed = await shop.refunds_listed(NOON, NOON, None)
+    assert listed == Unclear("missing"), "a list is there, even if it is empty"
+
+
+async def test_the_refunds_of_one_payment_are_listed(shop: YooKassa, border: Border) -> None:
+    border.answers = [_told({"items": [REFUND]})]
+    page = await shop.refunds_listed(NOON, NOON, "c", ID)
+    assert isinstance(page, RefundPage)
+    assert [refund.id for refund in page.refunds] == [REFUND["id"]]
+    query = border.calls[0][1].partition("?")[2]
+    assert f"payment_id={ID}" in query
+    assert "cursor=c" in query
+
+
+async def test_what_was_captured_is_listed_by_the_moment_of_capture(
+    shop: YooKassa, border: Border
+) -> None:
+    border.answers = [_told({"items": []})]
+    moscow = NOON.astimezone(ZoneInfo("Europe/Moscow"))
+    page = await shop.captured(moscow, moscow, None)
+    assert isinstance(page, Page)
+    query = URL(border.calls[0][1]).query
+    moment = NOON.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    assert query["captured_at.gte"] == query["captured_at.lte"] == moment
+    assert query["status"] == "succeeded"
+    assert "created_at.gte" not in query

@@ -12,7 +12,7 @@ from gateway_yookassa.settings import Settings
 
 
 async def _run(recheck: list[Any] | None) -> int:
-    (command,) = COMMANDS
+    (command,) = (one for one in COMMANDS if one.name == "held")
     parser = argparse.ArgumentParser()
     command.configure(parser)
     said = [] if recheck is None else ["--recheck", *map(str, recheck)]
@@ -31,8 +31,17 @@ async def test_a_mended_setting_frees_what_was_held(
         return (await wrong.look(made["id"])).get("reason") == "test_mode"
 
     await wrong.until(is_held)
+    back = f"/payments/{made['provider_payment_id']}/refund"
+    sent = await wrong.sandbox.control("POST", back, {"amount": "150.00"})
+
+    async def is_heard() -> bool:
+        return bool((await wrong.refunds(made["id"]))["items"])
+
+    await wrong.until(is_heard)
     assert await _run(None) == 0
-    assert f"{made['provider_payment_id']} 100245 650.00 test_mode" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert f"{made['provider_payment_id']} 100245 650.00 test_mode" in listed
+    assert f"{sent['id']} of {made['provider_payment_id']} 150.00 test_mode" in listed
     # Both run now; whoever takes it first, the wrong one holds it again and the right one frees it.
     mended = await start(YOOKASSA_TEST_MODE="true")
 
@@ -42,4 +51,9 @@ async def test_a_mended_setting_frees_what_was_held(
 
     await mended.until(is_free)
     assert len(await mended.said()) == 1
+
+    async def is_said() -> bool:
+        return len(await mended.said("refund.succeeded")) == 1
+
+    await mended.until(is_said)
     assert "1 will be asked about again" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from gateway_yookassa import wire
 from shared.events import Allocation
 from shared.gateway.provider import (
+    Kind,
     Malformed,
     Missing,
     Nudge,
@@ -195,6 +196,64 @@ def test_a_unknown_reason_is_kept() -> None:
     assert truth.reason == "mercury_in_retrograde"
 
 
+HELD = PENDING | {"status": "waiting_for_capture", "paid": True}
+
+
+def test_a_hold_says_until_when() -> None:
+    truth = wire.payment(HELD | {"expires_at": "2026-11-29T10:15:30.123Z"})
+    assert (truth.status, truth.on_hold) == (Status.PENDING, True)
+    assert truth.hold_until == datetime(2026, 11, 29, 10, 15, 30, 123_000, tzinfo=UTC)
+    assert not wire.payment(PENDING).on_hold
+
+
+@pytest.mark.parametrize("odd", [None, "", "soon", 7, []])
+def test_a_hold_without_an_end_is_still_one(odd: Any) -> None:
+    truth = wire.payment(HELD | {"expires_at": odd})
+    assert (truth.on_hold, truth.hold_until) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("reason", "lapsed"), [("expired_on_capture", True), ("expired_on_confirmation", False)]
+)
+def test_a_hold_that_ran_out_is_told_from_other_ends(reason: str, lapsed: bool) -> None:
+    why = {"party": "yoo_money", "reason": reason}
+    assert wire.payment(CANCELED | {"cancellation_details": why}).lapsed is lapsed
+
+
+def test_a_capture_says_the_whole_sum() -> None:
+    said = {"amount": {"value": "650.05", "currency": "RUB"}}
+    assert orjson.loads(wire.capture(65_005)) == said
+
+
+def test_a_code_to_scan_is_an_address() -> None:
+    scanned = {"type": "qr", "confirmation_data": "https://qr.nspk.ru/AS10003P3RH0LJ2A9ROO038L6NT"}
+    truth = wire.payment(PENDING | {"confirmation": scanned})
+    assert truth.qr_payload == scanned["confirmation_data"]
+    assert truth.confirmation_url is None
+    assert wire.payment(PENDING).qr_payload is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *("javascript:alert(1)", "http://qr.nspk.ru/A", "bank100000000111://qr", "https://a b"),
+        *(
+            "https://",
+            "https://a\n",
+            "https://" + "a" * 501,
+            "https://я",
+            "",
+            None,
+            7,
+            ["https://a"],
+        ),
+    ],
+)
+def test_nothing_else_is_shown_as_a_code(data: Any) -> None:
+    odd = {"type": "qr", "confirmation_data": data}
+    assert wire.payment(PENDING | {"confirmation": odd}).qr_payload is None
+
+
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "/checkout", "https://a b", "", None, 7])
 def test_no_browser_is_sent_to_an_odd_address(url: Any) -> None:
     assert (
@@ -218,7 +277,8 @@ def test_no_browser_is_sent_to_an_odd_address(url: Any) -> None:
         ("amount.value", "-1.00"),
         ("amount.value", "NaN"),
         ("amount", "650.00"),
-        ("recipient.account_id", 1000001),
+        ("recipient.account_id", True),
+        ("recipient.account_id", 1000001.0),
         ("created_at", "yesterday"),
         ("captured_at", 5),
     ],
@@ -226,6 +286,11 @@ def test_no_browser_is_sent_to_an_odd_address(url: Any) -> None:
 def test_without_what_decides_it_is_no_payment(path: str, value: Any) -> None:
     with pytest.raises(wire.Unreadable):
         wire.payment(_with(SUCCEEDED, path, value))
+
+
+def test_a_shops_number_may_be_a_number() -> None:
+    truth = wire.payment(_with(SUCCEEDED, "recipient.account_id", 1000001))
+    assert truth.shop == "yookassa:1000001"
 
 
 anything = st.recursive(
@@ -264,7 +329,16 @@ def _error(code: str | None = "invalid_request", **more: Any) -> bytes:
     [
         (400, _error(parameter="amount"), False, Refused("invalid_request", "amount")),
         (400, b"", False, Refused("http_400")),
-        (401, _error("invalid_credentials"), False, Refused("invalid_credentials", ours=True)),
+        (
+            401,
+            _error("invalid_credentials"),
+            False,
+            Refused("invalid_credentials", ours=True, locked_out=True),
+        ),
+        (400, _error("not_found"), True, Missing()),
+        (403, _error("not_found"), True, Missing()),
+        (400, _error("not_found"), False, Refused("not_found")),
+        (500, _error("not_found"), True, Unclear("http_500")),
         (403, _error("forbidden"), True, Refused("forbidden", ours=True)),
         (404, _error("not_found"), True, Missing()),
         (410, _error("gone"), True, Missing()),
@@ -315,7 +389,21 @@ def test_a_notification_names_a_payment(event: str, claims: Status) -> None:
     assert nudge == Nudge(event, "yookassa:1000001", ID, OURS, claims)
 
 
-@pytest.mark.parametrize("event", ["refund.succeeded", "payment_method.active", "deal.closed"])
+def test_a_notification_names_a_refund_and_its_payment() -> None:
+    about = {"id": "refund-1", "payment_id": ID, "status": "succeeded"}
+    nudge = wire.callback(_notification("refund.succeeded", about), SHOPS, "yookassa:100500")
+    claims = (Status.SUCCEEDED, Kind.REFUND, ID)
+    assert nudge == Nudge("refund.succeeded", "yookassa:100500", "refund-1", None, *claims)
+
+
+@pytest.mark.parametrize("odd", [7, "../payments", []])
+def test_a_refund_of_what_is_no_payment_is_malformed(odd: Any) -> None:
+    about = {"id": "refund-1", "payment_id": odd}
+    with pytest.raises(Malformed):
+        wire.callback(_notification("refund.succeeded", about), SHOPS, "yookassa:100500")
+
+
+@pytest.mark.parametrize("event", ["refund.canceled", "deal.closed"])
 def test_other_notifications_are_left_alone(event: str) -> None:
     assert wire.callback(_notification(event, {"id": "x"}), SHOPS, "yookassa:100500") is None
 
@@ -377,3 +465,21 @@ def test_any_json_is_a_notification_or_malformed(value: Any) -> None:
     for odd in (value, {"type": "notification", "event": "payment.succeeded", "object": value}):
         with suppress(Malformed):
             wire.callback(json.dumps(odd).encode(), SHOPS, "yookassa:100500")
+
+
+@pytest.mark.parametrize(
+    ("income", "kopecks"),
+    [
+        ({"value": "627.80", "currency": "RUB"}, 62_780),
+        ({"value": "650.01", "currency": "RUB"}, None),
+        ({"value": "-1.00", "currency": "RUB"}, None),
+        ({"value": 627.8}, None),
+        ("627.80", None),
+        (None, None),
+    ],
+)
+def test_what_reaches_the_bank_never_decides_about_a_payment(
+    income: Any, kopecks: int | None
+) -> None:
+    read = wire.payment({**SUCCEEDED, "income_amount": income})
+    assert (read.status, read.income_kopecks) == (Status.SUCCEEDED, kopecks)

@@ -1,4 +1,4 @@
-"""``python -m gateway_yookassa``: serve, migrate, check, held."""
+"""``python -m gateway_yookassa``: serve, migrate, check, held, journal, charging, and more."""
 
 from __future__ import annotations
 

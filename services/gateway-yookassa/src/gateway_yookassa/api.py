@@ -1,82 +1,53 @@
-"""Talks to YooKassa: our own client, because an unclear outcome must not look like a failure.
+"""What YooKassa is asked, and what its answers mean to a gateway.
 
-Every call has a connect and a total timeout, waits its turn in the shop's bucket, reads a bounded
-answer, follows no redirect. A POST waits 40 s: YooKassa answers within 30 or gives up with a 500.
+Our own client, because an unclear outcome must not look like a failure.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from time import perf_counter
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
 
-import aiohttp
 import structlog
-from pydantic import SecretStr
 
 from gateway_yookassa import wire
-from shared.gateway.bucket import Bucket
+from gateway_yookassa.client import Answer, Client, Shop
+from shared.errors import Text
+from shared.gateway.journal import Journal
+from shared.gateway.method import ProviderMethod
 from shared.gateway.provider import (
     Failure,
     Missing,
     Order,
     Page,
     ProviderPayment,
-    Throttled,
+    ProviderRefund,
+    RefundOrder,
+    RefundPage,
     Unclear,
 )
-from shared.metrics import PROVIDER_CALLS
+from shared.gateway.receipt import Receipt
+from shared.gateway.till import Issued, Kind, Registered, Registration
 
-ANSWER_BYTES_MAX: Final = 2 * 1024 * 1024
-CONNECTIONS_MAX: Final = 32
-CONNECT_SECONDS: Final = 5.0
-TURN_SECONDS_MAX: Final = 6.0
 PAGE_SIZE: Final = 100
+
+_PATHS: Final = {Kind.PAYMENT: "/payments/", Kind.REFUND: "/refunds/", Kind.OFFSET: "/receipts/"}
+
+Read = TypeVar("Read")
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Shop:
-    """Where a shop is and what opens it."""
-
-    account_id: str
-    secret_key: SecretStr
-    api_url: str
-    test: bool
-    requests_per_second: float
-    create_seconds: float
-    fetch_seconds: float
-
-
 class YooKassa:
-    """One shop; usable while `connected` is open."""
+    """One shop; usable while its client is connected."""
 
-    def __init__(self, shop: Shop) -> None:
-        self.shop = wire.shop_name(shop.account_id)
+    def __init__(self, shop: Shop, journal: Journal | None = None) -> None:
+        self.client = Client(shop, journal)
+        self.shop = self.client.shop
         self.test = shop.test
+        self.kinds = wire.BINDABLE
         self._shop = shop
-        self._bucket = Bucket(shop.requests_per_second)
-        self._session: aiohttp.ClientSession | None = None
-
-    @asynccontextmanager
-    async def connected(self) -> AsyncIterator[None]:
-        """Hold the connections to YooKassa open."""
-        credentials = (self._shop.account_id, self._shop.secret_key.get_secret_value())
-        async with aiohttp.ClientSession(
-            headers={"Authorization": aiohttp.encode_basic_auth(*credentials)},
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        ) as session:
-            self._session = session
-            try:
-                yield
-            finally:
-                self._session = None
 
     def request(self, order: Order) -> bytes:
         """Return the bytes that ask for a payment."""
@@ -84,103 +55,163 @@ class YooKassa:
 
     async def create(self, key: str, request: bytes) -> ProviderPayment | Failure:
         """Ask for a payment; see `Provider`."""
-        headers = {"Idempotence-Key": key, "Content-Type": "application/json"}
-        outcome = await self._call(
-            "POST", "/payments", self._shop.create_seconds, data=request, headers=headers
-        )
-        if isinstance(outcome, Missing):
-            return Unclear("missing")
-        return outcome if isinstance(outcome, Failure) else _payment(outcome)
+        return _read(wire.payment, await self._post("/payments", key, request))
 
     async def fetch(self, provider_payment_id: str) -> ProviderPayment | Missing | Failure:
         """Ask how a payment stands; see `Provider`."""
-        path = f"/payments/{provider_payment_id}"
-        outcome = await self._call("GET", path, self._shop.fetch_seconds)
-        if isinstance(outcome, Failure | Missing):
+        outcome = await self._get(f"/payments/{provider_payment_id}")
+        if isinstance(outcome, Missing):
             return outcome
-        found = _payment(outcome)
+        found = _read(wire.payment, outcome)
         if isinstance(found, ProviderPayment) and found.id != provider_payment_id:
             return Unclear("another_payment")
         return found
 
+    def capture_request(self, amount_kopecks: int) -> bytes:
+        """Return the bytes that take held money."""
+        return wire.capture(amount_kopecks)
+
+    async def capture(
+        self, provider_payment_id: str, key: str, request: bytes
+    ) -> ProviderPayment | Failure:
+        """Take held money; see `Provider`."""
+        path = f"/payments/{provider_payment_id}/capture"
+        taken = _read(wire.payment, await self._post(path, key, request))
+        if isinstance(taken, ProviderPayment) and taken.id != provider_payment_id:
+            return Unclear("another_payment")
+        return taken
+
+    def binding(self, kind: str, return_url: str) -> bytes:
+        """Return the bytes that ask for a binding."""
+        return wire.binding(kind, return_url)
+
+    async def bind(self, key: str, request: bytes) -> ProviderMethod | Failure:
+        """Ask for a binding; see `Keeper`."""
+        return _read(wire.method, await self._post("/payment_methods", key, request))
+
+    async def kept(self, token: str) -> ProviderMethod | Missing | Failure:
+        """Ask how a saved method stands; see `Keeper`."""
+        outcome = await self._get(f"/payment_methods/{token}")
+        if isinstance(outcome, Missing):
+            return outcome
+        found = _read(wire.method, outcome)
+        if isinstance(found, ProviderMethod) and found.token != token:
+            return Unclear("another_method")
+        return found
+
     async def listed(self, since: datetime, until: datetime, cursor: str | None) -> Page | Failure:
         """Return one page of the list; see `Provider`."""
-        query = {
-            "created_at.gte": _instant(since),
-            "created_at.lte": _instant(until),
-            "limit": str(PAGE_SIZE),
-        } | ({"cursor": cursor} if cursor else {})
-        outcome = await self._call("GET", "/payments", self._shop.fetch_seconds, params=query)
+        query = _between(since, until, cursor)
+        return _read(wire.page, _present(await self._get("/payments", query)))
+
+    async def captured(
+        self, since: datetime, until: datetime, cursor: str | None
+    ) -> Page | Failure:
+        """Return one page of the list; see `Provider`."""
+        query = _between(since, until, cursor, "captured_at") | {"status": "succeeded"}
+        return _read(wire.page, _present(await self._get("/payments", query)))
+
+    def refund_request(self, order: RefundOrder) -> bytes:
+        """Return the bytes that ask for a refund."""
+        return wire.refund_request(order)
+
+    async def create_refund(self, key: str, request: bytes) -> ProviderRefund | Failure:
+        """Ask for a refund; see `Provider`."""
+        return _read(wire.refund, await self._post("/refunds", key, request))
+
+    async def fetch_refund(self, provider_refund_id: str) -> ProviderRefund | Missing | Failure:
+        """Ask how a refund stands; see `Provider`."""
+        outcome = await self._get(f"/refunds/{provider_refund_id}")
         if isinstance(outcome, Missing):
-            return Unclear("missing")
-        if isinstance(outcome, Failure):
             return outcome
-        try:
-            return wire.page(outcome.value)
-        except wire.Unreadable as error:
-            return Unclear(f"unreadable: {error}")
+        found = _read(wire.refund, outcome)
+        if isinstance(found, ProviderRefund) and found.id != provider_refund_id:
+            return Unclear("another_refund")
+        return found
 
-    async def _call(
-        self, method: str, path: str, seconds: float, **what: Any
-    ) -> _Answer | Missing | Failure:
-        if self._session is None:
-            raise RuntimeError("the client of this shop is not connected")
-        if not await self._bucket.turn(TURN_SECONDS_MAX):
-            return Throttled()
-        began = perf_counter()
-        outcome = await self._send(self._session, method, path, seconds, **what)
-        label = type(outcome).__name__.strip("_").lower()
-        PROVIDER_CALLS.labels(self.shop, method, label).observe(perf_counter() - began)
-        if isinstance(outcome, Throttled):
-            self._bucket.rest(outcome.retry_after)
+    def explained(self, failure: str) -> Text | None:
+        """Return why a refund came to nothing; see `Provider`."""
+        return wire.EXPLAINED.get(failure)
+
+    async def refunds_listed(
+        self, since: datetime, until: datetime, cursor: str | None, of: str | None = None
+    ) -> RefundPage | Failure:
+        """Return one page of the list; see `Provider`."""
+        query = _between(since, until, cursor) | ({"payment_id": of} if of else {})
+        return _read(wire.refund_page, _present(await self._get("/refunds", query)))
+
+    def receipt_request(self, receipt: Receipt, provider_payment_id: str) -> bytes:
+        """Return the bytes that ask for a receipt apart from its payment."""
+        return wire.separate(receipt, provider_payment_id)
+
+    async def create_receipt(self, key: str, request: bytes) -> Issued | Failure:
+        """Ask for a receipt; see `Till`."""
+        return _read(wire.issued, await self._post("/receipts", key, request))
+
+    async def receipts_of(self, provider_payment_id: str) -> Sequence[Issued] | Failure:
+        """Return the receipts of a payment; see `Till`. There are at most 50: one page."""
+        return await self._receipts(Kind.PAYMENT, provider_payment_id)
+
+    async def registration(self, kind: Kind, about: str) -> Registered | Missing | Failure:
+        """Ask how a receipt stands; see `Till`. Its numbers stand in the receipt alone."""
+        outcome = await self._get(_PATHS[kind] + about)
+        if isinstance(outcome, Missing):
+            return outcome
+        if kind is Kind.OFFSET:
+            read = _read(wire.issued, outcome)
+            return read.registered if isinstance(read, Issued) else read
+        said = _read(wire.registered, outcome)
+        if not isinstance(said, Registered) or said.registration is not Registration.SUCCEEDED:
+            return said
+        found = await self._receipts(kind, about)
+        if isinstance(found, Failure):
+            return found
+        # The one it was sent with is the oldest; what stands above it came later.
+        return found[-1].registered if found else said
+
+    async def _receipts(self, kind: Kind, about: str) -> Sequence[Issued] | Failure:
+        query = {f"{kind}_id": about, "limit": str(PAGE_SIZE)}
+        return _read(wire.receipts, _present(await self._get("/receipts", query)))
+
+    async def _post(self, path: str, key: str, request: bytes) -> Answer | Failure:
+        headers = {"Idempotence-Key": key, "Content-Type": "application/json"}
+        seconds = self._shop.create_seconds
+        return _present(
+            await self.client.call("POST", path, seconds, data=request, headers=headers)
+        )
+
+    async def _get(
+        self, path: str, query: dict[str, str] | None = None
+    ) -> Answer | Missing | Failure:
+        return await self.client.call("GET", path, self._shop.fetch_seconds, params=query)
+
+
+def _present(outcome: Answer | Missing | Failure) -> Answer | Failure:
+    """Take what cannot be missing, such as a list, for unclear where it is."""
+    return Unclear("missing") if isinstance(outcome, Missing) else outcome
+
+
+def _read(translate: Callable[[Any], Read], outcome: Answer | Failure) -> Read | Failure:
+    if isinstance(outcome, Failure):
         return outcome
-
-    async def _send(
-        self, session: aiohttp.ClientSession, method: str, path: str, seconds: float, **what: Any
-    ) -> _Answer | Missing | Failure:
-        timeout = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, CONNECT_SECONDS))
-        url = self._shop.api_url + path
-        try:
-            async with session.request(
-                method, url, timeout=timeout, allow_redirects=False, **what
-            ) as response:
-                body = await _read(response)
-                status = response.status
-        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
-            return Unclear(f"{type(error).__name__}")
-        if status != 200:
-            return wire.failure(status, body, reading=method == "GET")
-        try:
-            return _Answer(wire.answer(body))
-        except wire.Unreadable as error:
-            return Unclear(f"unreadable: {error}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    value: Any
-
-
-class _TooLong(aiohttp.ClientError):
-    """An answer larger than any of YooKassa's."""
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(65_536):
-        body += chunk
-        if len(body) > ANSWER_BYTES_MAX:
-            raise _TooLong
-    return bytes(body)
-
-
-def _payment(outcome: _Answer) -> ProviderPayment | Failure:
     try:
-        return wire.payment(outcome.value)
+        return translate(outcome.value)
     except wire.Unreadable as error:
         _log.warning("yookassa.unreadable", error=str(error))
         return Unclear(f"unreadable: {error}")
 
 
+def _between(
+    since: datetime, until: datetime, cursor: str | None, moment: str = "created_at"
+) -> dict[str, str]:
+    query = {
+        f"{moment}.gte": _instant(since),
+        f"{moment}.lte": _instant(until),
+        "limit": str(PAGE_SIZE),
+    }
+    return query | ({"cursor": cursor} if cursor else {})
+
+
 def _instant(moment: datetime) -> str:
+    moment = moment.astimezone(UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

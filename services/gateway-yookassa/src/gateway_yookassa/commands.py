@@ -1,4 +1,4 @@
-"""What an operator does by hand: look at payments that are held, and have them asked about."""
+"""What an operator does by hand: look at held payments and have them asked about; the journal."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import argparse
 from typing import Final
 from uuid import UUID
 
+from gateway_yookassa import journal_command, methods_commands, receipts_command, reconcile_commands
 from gateway_yookassa.app import PACKAGE
 from gateway_yookassa.settings import Settings
 from shared.cli import Command
 from shared.clock import system_clock
 from shared.db import reading, transaction
 from shared.gateway import held
+from shared.gateway.refund_settle import Refund
 from shared.gateway.settle import Payment
 from shared.money import Money
 
@@ -31,8 +33,11 @@ async def _held(settings: Settings, args: argparse.Namespace) -> int:
     try:
         async with reading(db) as tx:
             found = await held.listed(tx)
+            sent_back = await held.refunds_listed(tx)
         for payment in found:
             print(_line(payment))
+        for refund in sent_back:
+            print(_refund_line(refund))
         if args.recheck is not None:
             ids = args.recheck or [payment.id for payment in found]
             async with transaction(db) as tx:
@@ -51,6 +56,21 @@ def _line(payment: Payment) -> str:
     return f"{payment.id} {made} {provider} {contracts} {asked} {payment.held}"
 
 
+def _refund_line(refund: Refund) -> str:
+    made = refund.created_at.isoformat(timespec="seconds")
+    provider = f"{refund.shop} {refund.provider_refund_id} of {refund.provider_payment_id}"
+    return f"{refund.id} {made} {provider} {Money(refund.amount_kopecks)} {refund.held}"
+
+
 COMMANDS: Final = (
-    Command("held", "list payments that were not credited, and why", _held, _configure),
+    Command(
+        "held",
+        "list payments and refunds that were not said to the ledger, and why",
+        _held,
+        _configure,
+    ),
+    journal_command.COMMAND,
+    receipts_command.COMMAND,
+    *methods_commands.COMMANDS,
+    *reconcile_commands.COMMANDS,
 )

@@ -7,24 +7,32 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    SecretStr,
     model_validator,
 )
 from pydantic_settings import NoDecode
 
-from gateway_yookassa.api import Shop
+from gateway_yookassa import wire
+from gateway_yookassa.client import Shop
+from gateway_yookassa.fiscal import ReceiptSettings
+from gateway_yookassa.reconciling import Reconciling
+from gateway_yookassa.shops import Methods, Secret, ShopSettings, mistakes
 from shared.gateway.gateway import Timing
 from shared.gateway.limits import Limits
+from shared.gateway.terms import Terms
 from shared.money import Money
-from shared.settings import Common, Duration, Durations, HttpUrl, Json, Network, Networks, Roubles
+from shared.settings import Duration, Durations, HttpUrl, Json, Network, Networks, Roubles
 
 API_URL: Final = "https://api.yookassa.ru/v3"
 ANY: Final = "any"
 
+_SHARED: Final = (
+    *("api_url", "test_mode", "requests_per_second"),
+    *("amount_min", "amount_max", "receipts"),
+    *("methods", "sbp_qr", "capture", "save_methods"),
+)
+"""What is said once for every shop, and may be said otherwise for one."""
 _ACCOUNT: Final = r"^[0-9]{1,20}$"
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
@@ -46,28 +54,11 @@ def _pauses(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     return value
 
 
-def _secret(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().strip():
-        raise ValueError("must not be empty")
-    return value
-
-
 Pauses = Annotated[Durations, AfterValidator(_pauses)]
-Secret = Annotated[SecretStr, AfterValidator(_secret)]
 Sources = Annotated[Networks | None, NoDecode, BeforeValidator(_networks), AfterValidator(_some)]
 
 
-class ShopSettings(BaseModel):
-    """One of several shops; what is not said is taken from the single names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    secret_key: Secret
-    api_url: HttpUrl | None = None
-    test_mode: bool | None = None
-
-
-class Settings(Common):
+class Settings(Reconciling):
     """The gateway's settings."""
 
     api_url: HttpUrl = Field(API_URL, validation_alias="YOOKASSA_API_URL")
@@ -76,7 +67,11 @@ class Settings(Common):
     shops: Json[dict[Annotated[str, Field(pattern=_ACCOUNT)], ShopSettings]] = Field(
         {}, validation_alias="YOOKASSA_SHOPS"
     )
+    receipts: Json[ReceiptSettings | None] = Field(None, validation_alias="YOOKASSA_RECEIPTS")
     test_mode: bool = Field(False, validation_alias="YOOKASSA_TEST_MODE")
+    methods: Methods = Field((), validation_alias="YOOKASSA_METHODS")
+    sbp_qr: bool = Field(True, validation_alias="YOOKASSA_SBP_QR")
+    capture: bool = Field(True, validation_alias="YOOKASSA_CAPTURE")
     callback_networks: Sources = Field(validation_alias="YOOKASSA_CALLBACK_NETWORKS")
     requests_per_second: float = Field(
         10, validation_alias="YOOKASSA_REQUESTS_PER_SECOND", gt=0, le=10_000
@@ -102,12 +97,35 @@ class Settings(Common):
     acknowledged_within: Duration = Field(
         timedelta(hours=1), validation_alias="GATEWAY_YOOKASSA_ACKNOWLEDGED_WITHIN"
     )
+    hold_warning: Duration = Field(
+        timedelta(hours=6), validation_alias="GATEWAY_YOOKASSA_HOLD_WARNING"
+    )
     answer_within: Duration = Field(8 * _SECOND, validation_alias="GATEWAY_YOOKASSA_ANSWER_WITHIN")
     contract_wait: Duration = Field(2 * _SECOND, validation_alias="GATEWAY_YOOKASSA_CONTRACT_WAIT")
+    save_methods: bool = Field(False, validation_alias="GATEWAY_YOOKASSA_SAVE_METHODS")
+    charging_pause: Duration = Field(
+        timedelta(hours=1), validation_alias="GATEWAY_YOOKASSA_CHARGING_PAUSE"
+    )
+    binding_term: Duration = Field(70 * _MINUTE, validation_alias="GATEWAY_YOOKASSA_BINDING_TERM")
     create_timeout: Duration = Field(
         40 * _SECOND, validation_alias="GATEWAY_YOOKASSA_CREATE_TIMEOUT"
     )
     fetch_timeout: Duration = Field(8 * _SECOND, validation_alias="GATEWAY_YOOKASSA_FETCH_TIMEOUT")
+    receipt_delays: Pauses = Field(
+        (30 * _SECOND, _MINUTE, 5 * _MINUTE, 15 * _MINUTE, 60 * _MINUTE, 180 * _MINUTE),
+        validation_alias="GATEWAY_YOOKASSA_RECEIPT_DELAYS",
+    )
+    receipt_overdue: Duration = Field(
+        timedelta(days=3), validation_alias="GATEWAY_YOOKASSA_RECEIPT_OVERDUE"
+    )
+    breaker_failures: int = Field(
+        5, validation_alias="GATEWAY_YOOKASSA_BREAKER_FAILURES", ge=1, le=1000
+    )
+    breaker_pauses: Pauses = Field(
+        tuple(seconds * _SECOND for seconds in (1, 2, 5, 10, 20)),
+        validation_alias="GATEWAY_YOOKASSA_BREAKER_PAUSES",
+    )
+    journal_days: int = Field(90, validation_alias="GATEWAY_YOOKASSA_JOURNAL_DAYS", ge=1, le=3660)
     amount_min: Roubles = Field(Money(100), validation_alias="GATEWAY_YOOKASSA_AMOUNT_MIN")
     amount_max: Roubles = Field(Money(35_000_000), validation_alias="GATEWAY_YOOKASSA_AMOUNT_MAX")
 
@@ -117,20 +135,17 @@ class Settings(Common):
             raise ValueError(
                 "YOOKASSA_SHOP_ID and YOOKASSA_SECRET_KEY (or YOOKASSA_SHOPS) are required"
             )
-        if not Money(0) < self.amount_min <= self.amount_max:
-            raise ValueError(
-                "GATEWAY_YOOKASSA_AMOUNT_MIN must be above zero"
-                " and not above GATEWAY_YOOKASSA_AMOUNT_MAX"
-            )
+        if found := list(mistakes(self._listed())):
+            raise ValueError("; ".join(found))
         return self
 
     def accounts(self) -> tuple[Shop, ...]:
-        """Return the shops; the first one makes new payments."""
-        listed: dict[str, ShopSettings] = {}
-        if self.shop_id is not None and self.secret_key is not None:
-            listed[self.shop_id] = ShopSettings(secret_key=self.secret_key)
-        listed |= self.shops
-        return tuple(self._shop(account, said) for account, said in listed.items())
+        """Return the shops."""
+        return tuple(self._shop(account, said) for account, said in self._listed().items())
+
+    def terms(self) -> dict[str, Terms]:
+        """Return what each shop takes, by its name."""
+        return {wire.shop_name(account): said.terms() for account, said in self._listed().items()}
 
     def timing(self) -> Timing:
         """Return how long things wait."""
@@ -145,24 +160,45 @@ class Settings(Common):
             answer_within=self.answer_within,
             create_lease=2 * self.create_timeout,
             fetch_lease=2 * self.fetch_timeout,
+            receipts=self.receipt_delays,
+            receipt_overdue=self.receipt_overdue,
             poll_seconds=self.poll_seconds,
+            hold_warning=self.hold_warning,
+            charging_pause=self.charging_pause,
+            binding_term=self.binding_term,
         )
+
+    @property
+    def journal_kept(self) -> timedelta:
+        """How long the journal is kept."""
+        return timedelta(days=self.journal_days)
 
     def limits(self) -> Limits:
         """Return what is taken from callers."""
-        return Limits(self.amount_min, self.amount_max, self.public_url, self.contract_wait)
+        return Limits(self.public_url, self.contract_wait, self.trusted_proxies)
 
     def networks(self) -> tuple[Network, ...] | None:
         """Return the networks callbacks may come from; None for any."""
         return self.callback_networks
+
+    def _listed(self) -> dict[str, ShopSettings]:
+        """Return the shops with everything said: what one leaves out, the single names say."""
+        listed: dict[str, ShopSettings] = {}
+        if self.shop_id is not None and self.secret_key is not None:
+            listed[self.shop_id] = ShopSettings(secret_key=self.secret_key)
+        defaults = {name: getattr(self, name) for name in _SHARED}
+        both = (listed | self.shops).items()
+        return {account: said.or_else(defaults) for account, said in both}
 
     def _shop(self, account: str, said: ShopSettings) -> Shop:
         return Shop(
             account_id=account,
             secret_key=said.secret_key,
             api_url=said.api_url or self.api_url,
-            test=self.test_mode if said.test_mode is None else said.test_mode,
-            requests_per_second=self.requests_per_second,
+            test=bool(said.test_mode),
+            requests_per_second=said.requests_per_second or self.requests_per_second,
             create_seconds=self.create_timeout.total_seconds(),
             fetch_seconds=self.fetch_timeout.total_seconds(),
+            breaker_failures=self.breaker_failures,
+            breaker_pauses=self.breaker_pauses,
         )
