@@ -3,18 +3,22 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from core_billing import corrections, idempotency
+from core_billing import corrections, idempotency, refund_booking, refunds
+from core_billing.refund_notices import Notice
 from core_billing.web import api
 from shared import problem
 from shared.crypto import token_hash
 from shared.db import transaction
+from shared.money import Money
 from shared.settings import ApiToken
 
 TOKENS = {
@@ -355,6 +359,61 @@ async def test_where_a_payment_is(books: Any, call: Call) -> None:
         {"contract": "100245", "account": "contract:100245", "amount": "1.00"}
     ]
     assert item["registered_at"] == ours["registered_at"]
+
+
+async def test_refunds_stand_in_the_entries_and_beside_their_payment(
+    books: Any, call: Call
+) -> None:
+    await call("POST", "/contracts", json=BODY)
+    shares = (("100245", 60), ("nobody", 40))
+    await books.arrive(books.paid("p1", 100, *shares))
+    async with transaction(books.db) as tx:
+        rules, reference, at = books.core.rules, ("payment:yookassa:100500", "p1"), books.clock()
+        asked = await refunds.request_refund(tx, rules, reference, 50, "", at)
+        sent = Notice(
+            *(uuid4(), "c-1", True, "yookassa:100500", "p1", "r1"),
+            *(None, 50, "", at),
+        )
+        await refund_booking.apply(tx, rules, [sent], at)
+    _, page = await call("GET", "/contracts/100245/entries?limit=2")
+    newest, second = page["items"]
+    assert (newest["kind"], newest["amount"], newest["provider"]) == (
+        "refund",
+        "-0.30",
+        "yookassa:100500",
+    )
+    assert (newest["reference"], newest["provider_payment_id"]) == (
+        "refund:yookassa:100500:r1",
+        "p1",
+    )
+    assert (second["reference"], second["provider_payment_id"]) == (
+        f"refund-request:yookassa:100500:{asked}",
+        "p1",
+    )
+    assert Money.parse(second["balance"]).kopecks - Money.parse(newest["balance"]).kopecks == 30
+    _, found = await call("GET", "/payments?provider_payment_id=p1")
+    [item] = found["items"]
+    assert item["holders"] == []
+    assert item["refunds"] == [
+        {
+            "refund_id": asked,
+            "provider_refund_id": None,
+            "amount": "0.50",
+            "status": "requested",
+        },
+        {
+            "refund_id": None,
+            "provider_refund_id": "r1",
+            "amount": "0.50",
+            "status": "succeeded",
+        },
+    ]
+    async with transaction(books.db) as tx:
+        await refund_booking.apply(tx, rules, [replace(sent, amount_kopecks=51)], at)
+    _, odd = await call("GET", "/payments?provider_payment_id=r1&provider=yookassa:100500")
+    assert [(u["provider"], u["amount"], u["reason"]) for u in odd["uncredited"]] == [
+        ("yookassa:100500", "-0.51", "another_amount")
+    ]
 
 
 async def test_an_unknown_payment_is_an_empty_answer(call: Call) -> None:

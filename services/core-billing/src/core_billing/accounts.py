@@ -30,6 +30,10 @@ from shared.rows import among, insert_new, listed
 CONTRACT: Final = "contract:"
 PAYMENT: Final = "payment:"
 """Sources of provider payments are named ``payment:<provider>``, so that none can pose as ours."""
+REFUND: Final = "refund:"
+"""Money a provider has sent back, under the provider's own id of the refund."""
+REQUEST: Final = "refund-request:"
+"""Money taken for a refund that was asked of a provider, under our id of the refund."""
 OPENING: Final = "opening"
 
 schema = metadata()
@@ -82,6 +86,19 @@ class Source:
 def of_contract(number: str) -> str:
     """Return the name of a contract's account."""
     return CONTRACT + number
+
+
+def provider_of(source: str) -> str | None:
+    """Return the provider that a source's name holds; none for a source of our own."""
+    for prefix in (PAYMENT, REFUND, REQUEST):
+        if source.startswith(prefix):
+            return source.removeprefix(prefix)
+    return None
+
+
+def reserve_of(provider: str) -> str:
+    """Return the name of the account that holds what is on its way back through a provider."""
+    return f"refund:{provider}"
 
 
 def number_of(name: str) -> str:
@@ -185,7 +202,9 @@ async def _make_sources(tx: Tx, names: Sequence[str]) -> None:
 
 
 def _accounts_of(name: str) -> tuple[str, str]:
-    if name.startswith(PAYMENT):
-        provider = name.removeprefix(PAYMENT)
-        return f"clearing:{provider}", f"suspense:{provider}"
-    return f"adjustment:{name}", f"suspense:{name}"
+    provider = provider_of(name)
+    if provider is None:
+        return f"adjustment:{name}", f"suspense:{name}"
+    # What was taken for a refund waits in an account of its own until the provider has sent it.
+    own = reserve_of(provider) if name.startswith(REQUEST) else f"clearing:{provider}"
+    return own, f"suspense:{provider}"

@@ -7,7 +7,15 @@ from typing import Final
 
 from aiohttp import web
 
-from core_billing import attempts, consumer, dead, idempotency, sessions, topups
+from core_billing import (
+    attempts,
+    consumer,
+    dead,
+    idempotency,
+    refund_reminders,
+    sessions,
+    topups,
+)
 from core_billing.rules import Core, Rules
 from core_billing.settings import Settings
 from core_billing.topups import Amounts
@@ -20,6 +28,7 @@ from shared.service import Service
 NAME: Final = "core-billing"
 PACKAGE: Final = "core_billing"
 PRUNE_SECONDS: Final = timedelta(minutes=10).total_seconds()
+REMIND_SECONDS: Final = 60.0
 
 
 def core(settings: Settings, clock: Clock = system_clock) -> Core:
@@ -81,4 +90,10 @@ def _loops(made: Core) -> tuple[Loop, ...]:
         ]
         return max(left) >= idempotency.PRUNE_MAX
 
-    return (Loop("forget", forget, PRUNE_SECONDS),)
+    async def remind() -> bool:
+        return await refund_reminders.step(made)
+
+    return (
+        Loop("forget", forget, PRUNE_SECONDS),
+        Loop("refund requests", remind, REMIND_SECONDS),
+    )

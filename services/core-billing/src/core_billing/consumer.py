@@ -1,10 +1,18 @@
-"""What core-billing hears: confirmed payments on one queue, everything else on another."""
+"""What core-billing hears: payments and refunds on one queue, everything else on another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core_billing import accounts, payments, topups, watches
+from core_billing import (
+    accounts,
+    payments,
+    refund_booking,
+    refund_notices,
+    register,
+    topups,
+    watches,
+)
 from core_billing.drafts import Payment
 from core_billing.payments import Arrival
 from core_billing.rules import Rules
@@ -14,7 +22,8 @@ from shared.clock import Clock
 from shared.db import Database, Tx
 from shared.errors import NotFound, Text
 from shared.events import Event, PaymentCanceled, PaymentSucceeded, WatchCleared, WatchSet
-from shared.inbox import Consumer
+from shared.events_gateway import RegisterRow
+from shared.inbox import Consumer, Waiting
 
 BATCH_MAX = 100
 """Of 50 each costs a quarter more; of 200 two replicas wait for each other's contracts."""
@@ -22,21 +31,29 @@ BATCH_MAX = 100
 MONEY_PACE_SECONDS = 0.02
 """Somebody waits for this money in front of a page, so it is held up less than anything else."""
 
+_PAID = PaymentSucceeded.TYPE
+
 
 def consumers(db: Database, rules: Rules, clock: Clock) -> tuple[Consumer, Consumer]:
     """Return the two queues; money waits behind nothing else."""
 
-    async def take_money(tx: Tx, events: Sequence[Event]) -> None:
-        await payments.apply_payments(tx, rules, _arrivals(events), clock())
+    async def take_money(tx: Tx, events: Sequence[Event]) -> Waiting:
+        arrivals, notices = _arrivals(events), refund_notices.read(events)
+        await refund_booking.lock(tx, notices, [arrival.payment for arrival in arrivals])
+        await payments.apply_payments(tx, rules, arrivals, clock())
         canceled = [PaymentCanceled.of(e) for e in events if e.type == PaymentCanceled.TYPE]
         orders = [said.order_id for said in canceled if said.order_id is not None]
         await topups.mark_canceled(tx, orders, clock())
+        return await refund_booking.apply(tx, rules, notices, clock())
 
     async def money_again(tx: Tx, events: Sequence[Event]) -> None:
         known = await payments.find_again(tx, _arrivals(events))
         await payments.acknowledge_again(tx, rules, known, clock())
+        await refund_booking.again(tx, rules, refund_notices.read(events), clock())
 
     async def take_rest(tx: Tx, events: Sequence[Event]) -> None:
+        rows = [RegisterRow.of(event) for event in events if event.type == RegisterRow.TYPE]
+        await register.keep(tx, rows)
         await _keep_watches(tx, rules, events, clock)
 
     return (
@@ -47,14 +64,20 @@ def consumers(db: Database, rules: Rules, clock: Clock) -> tuple[Consumer, Consu
             money_again,
             batch_max=BATCH_MAX,
             pace_seconds=MONEY_PACE_SECONDS,
+            brings=_payment,
         ),
         Consumer(topology.REST, db, take_rest, batch_max=BATCH_MAX),
     )
 
 
+def _payment(event: Event) -> str | None:
+    """Name the payment that an event brings, as a refund that waits for it does."""
+    return ":".join(_arrival(event).payment.reference) if event.type == _PAID else None
+
+
 def _arrivals(events: Sequence[Event]) -> list[Arrival]:
-    """Return the payments among the events; the other type on this queue moves nothing."""
-    return [_arrival(event) for event in events if event.type == PaymentSucceeded.TYPE]
+    """Return the payments among the events; refunds come after them."""
+    return [_arrival(event) for event in events if event.type == _PAID]
 
 
 def _arrival(event: Event) -> Arrival:

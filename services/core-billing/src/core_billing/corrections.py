@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from core_billing import accounts, ledger, postings
+from core_billing import accounts, holdings, ledger, postings, refund_rows
 from core_billing.accounts import Kept
 from core_billing.drafts import Draft, Part, Payment, Reference
 from core_billing.ledger import Receipt
+from core_billing.refund_rows import State
 from shared.db import Tx
 from shared.errors import Conflict, NotFound, Text, invalid
 from shared.money import Money
@@ -31,14 +32,17 @@ async def correct(
     """Post a payment anew, as these shares; none of them means it is annulled.
 
     `revision` is the one the caller has seen. Raises NotFound for an unknown payment, Conflict
-    where somebody else has corrected it since, Invalid for shares that cannot be posted.
+    where somebody else has corrected it since or a refund has taken from it, Invalid for shares
+    that cannot be posted.
     """
-    lines = await _newest(tx, reference)
+    await holdings.lock(tx, [reference])
+    lines = await newest(tx, reference)
     if not lines:
         raise NotFound(Text("There is no such payment", "Такого платежа нет"))
     if lines[0].revision != revision:
         raise _corrected_meanwhile(lines[0].revision)
-    undone = [_undo(row) for row in lines if row.line > 0]
+    await _refuse_refunded(tx, reference)
+    undone = [undo(row) for row in lines if row.line > 0]
     anew = [
         Part(line, number and accounts.of_contract(number), kopecks)
         for line, (number, kopecks) in enumerate(shares, start=1)
@@ -69,8 +73,14 @@ def _check(before: Row[Any], parts: Sequence[Part], kept: Mapping[str, Kept]) ->
             )
         if part.kopecks == 0:
             raise invalid("amount", "a share of zero moves nothing", "нулевая доля ничего не даёт")
+        if part.kopecks < 0 and _is_paid(before):
+            raise invalid(
+                "amount",
+                "a share of a payment is above zero: leave out who gets nothing",
+                "доля платежа больше нуля: не указывайте тех, кому ничего не достаётся",
+            )
     total = sum(part.kopecks for part in anew)
-    if before.source.startswith(accounts.PAYMENT) and total != before.amount_kopecks:
+    if _is_paid(before) and total != before.amount_kopecks:
         # The provider has this money and will settle it: only its place can be wrong here.
         raise invalid(
             "amount",
@@ -79,13 +89,41 @@ def _check(before: Row[Any], parts: Sequence[Part], kept: Mapping[str, Kept]) ->
         )
 
 
-async def _newest(tx: Tx, reference: Reference) -> list[Row[Any]]:
+async def _refuse_refunded(tx: Tx, reference: Reference) -> None:
+    """Raise Conflict where a refund, said or asked for, has taken from the payment's holders."""
+    if reference[0].startswith((accounts.REFUND, accounts.REQUEST)):
+        raise Conflict(
+            Text(
+                "A refund is not corrected: make the entry by hand",
+                "Возврат не исправляют: проведите исправление вручную",
+            )
+        )
+    refunds = await refund_rows.of_payments(tx, [reference[1]])
+    taken = [r for r in refunds if r.payment == reference and r.state is not State.FAILED]
+    if taken:
+        back = Money(sum(one.amount_kopecks for one in taken))
+        raise Conflict(
+            Text(
+                f"{back} of this payment has been refunded, so it stays where it is:"
+                " move the rest by hand",
+                f"Из этого платежа возвращено {back}, поэтому он остаётся на месте:"
+                " остаток перенесите вручную",
+            )
+        )
+
+
+def _is_paid(before: Row[Any]) -> bool:
+    return bool(before.source.startswith(accounts.PAYMENT))
+
+
+async def newest(tx: Tx, reference: Reference) -> list[Row[Any]]:
+    """Return the lines of an operation's newest revision; none where it is unknown."""
     rows = await postings.lines_of(tx, [reference[1]])
     mine = [row for row in rows if row.source == reference[0]]
     return [row for row in mine if row.revision == mine[-1].revision]
 
 
-def _undo(row: Row[Any]) -> Part:
+def undo(row: Row[Any]) -> Part:
     """Return the opposite of a line: what was credited is taken, what was taken comes back."""
     taken = row.debit_id != row.account_id
     name = row.debit if taken else row.credit

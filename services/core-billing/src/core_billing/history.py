@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Row, Select, literal, select, tuple_
 
-from core_billing import accounts
+from core_billing import accounts, refund_rows
 from core_billing.accounts import source
 from core_billing.contracts import Contract
 from core_billing.postings import payment, posting
@@ -62,19 +62,31 @@ class Entry:
     amount_kopecks: int
     balance_kopecks: int
     kind: str
-    """payment, opening, reversal or correction."""
+    """payment, refund, opening, reversal or correction."""
     source: str
     external_id: str
     revision: int
     paid_at: datetime
     registered_at: datetime
+    refunded: str | None = None
+    """The provider's id of the payment, for an entry of its refund."""
+
+    @property
+    def is_refund(self) -> bool:
+        """Say whether a refund has moved this, in whichever direction."""
+        return self.source.startswith((accounts.REFUND, accounts.REQUEST))
+
+    @property
+    def provider_payment_id(self) -> str | None:
+        """Return the provider's id of the payment whose money has moved."""
+        if self.provider is None:
+            return None
+        return self.refunded if self.is_refund else self.external_id
 
     @property
     def provider(self) -> str | None:
-        """Return the provider's account where a provider brought the money."""
-        if not self.source.startswith(accounts.PAYMENT):
-            return None
-        return self.source.removeprefix(accounts.PAYMENT)
+        """Return the provider's account where a provider brought the money or sends it back."""
+        return accounts.provider_of(self.source)
 
     @property
     def reference(self) -> str:
@@ -98,7 +110,22 @@ async def entries(
         for side in (_CREDITED, _DEBITED):
             rows = await tx.execute(_page(side, contract.id, after, limit))
             found += [_read(row, contract.number, side.sign) for row in rows]
-    return sorted(found, key=lambda entry: entry.cursor, reverse=True)[:limit]
+    page = sorted(found, key=lambda entry: entry.cursor, reverse=True)[:limit]
+    return await _with_payments(tx, page)
+
+
+async def _with_payments(tx: Tx, page: Sequence[Entry]) -> list[Entry]:
+    """Name the payments of the refunds on a page; a page without any asks nothing."""
+    ids = {entry.external_id for entry in page if entry.is_refund}
+    if not ids:
+        return list(page)
+    known = await refund_rows.payments_of(tx, ids)
+    return [
+        replace(entry, refunded=known.get((entry.provider or "", entry.external_id)))
+        if entry.is_refund
+        else entry
+        for entry in page
+    ]
 
 
 def _page(side: Side, contract_id: int, after: Cursor | None, limit: int) -> Select[Any]:
@@ -145,4 +172,6 @@ def _kind(row: Row[Any]) -> str:
         return "reversal"
     if row.revision > 1:
         return "correction"
+    if row.source.startswith((accounts.REFUND, accounts.REQUEST)):
+        return "refund"
     return "payment" if row.source.startswith(accounts.PAYMENT) else "opening"

@@ -34,7 +34,10 @@ class Outcome(StrEnum):
 
 
 class Credit(NamedTuple):
-    """The part of a payment that reached a contract, and the balance it made."""
+    """The part of a payment that reached a contract, and the balance it made.
+
+    A negative amount was taken from the contract.
+    """
 
     number: str
     account_id: int
@@ -127,9 +130,14 @@ def _receipt(
     payment_id: int, draft: Draft, rows: Sequence[Mapping[str, Any]], kept: Mapping[str, Kept]
 ) -> Receipt:
     credited = tuple(
-        _credit(p.account, kept[p.account], p.kopecks, row["credit_balance"])
+        _credit(
+            p.account,
+            kept[p.account],
+            p.kopecks,
+            row["debit_balance"] if p.kopecks < 0 else row["credit_balance"],
+        )
         for p, row in zip(draft.parts, rows, strict=True)
-        if p.line > 0 and p.account is not None and row["credit_balance"] is not None
+        if p.line > 0 and p.account is not None
     )
     held = sum(part.kopecks for part in draft.parts if part.line > 0 and part.account is None)
     outcome = Outcome.POSTED if draft.suspense_reason is None else Outcome.SUSPENSE
@@ -143,17 +151,25 @@ def _credit(name: str, kept: Kept, kopecks: int, balance: int) -> Credit:
 
 
 def _receipt_of(rows: Sequence[Row[Any]]) -> Receipt:
-    credited = tuple(
-        Credit(
-            accounts.number_of(row.credit),
-            row.credit_id,
-            row.kopecks,
-            row.credit_balance,
-            row.credit_balance + row.credit_limit,
-        )
-        for row in rows
-        if row.credit_balance is not None
-    )
     one = rows[0]
+    credited = tuple(_credit_of(row) for row in rows if _kept_balance(row) is not None)
     held = sum(row.kopecks for row in rows if row.credit_id == row.suspense_id)
-    return Receipt(Outcome.REPEAT, one.id, one.amount_kopecks, credited, held, one.suspense_reason)
+    taken = sum(row.kopecks for row in rows if row.debit_id == row.suspense_id)
+    reason = one.suspense_reason
+    return Receipt(Outcome.REPEAT, one.id, one.amount_kopecks, credited, held - taken, reason)
+
+
+def _kept_balance(row: Row[Any]) -> int | None:
+    """Return the balance that a posting has left on its contract, if it touches one."""
+    balance: int | None = row.credit_balance if row.debit_balance is None else row.debit_balance
+    return balance
+
+
+def _credit_of(row: Row[Any]) -> Credit:
+    balance = _kept_balance(row) or 0
+    available = balance + row.credit_limit
+    if row.debit_balance is None:
+        number = accounts.number_of(row.credit)
+        return Credit(number, row.credit_id, row.kopecks, balance, available)
+    number = accounts.number_of(row.debit)
+    return Credit(number, row.debit_id, -row.kopecks, balance, available)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core_billing import accounts, ledger, uncredited, watches
+from core_billing import accounts, acknowledgements, ledger, uncredited, watches
 from core_billing.drafts import Payment
 from core_billing.ledger import Outcome, Receipt
 from core_billing.rules import Rules
@@ -51,20 +51,10 @@ async def apply_payments(
 async def acknowledge_again(
     tx: Tx, rules: Rules, known: Sequence[tuple[Arrival, Receipt]], at: datetime
 ) -> None:
-    """Say once more what became of payments that are already in the ledger.
-
-    The event itself goes out again while the outbox has it. Later an equal one is made under an id
-    of its own, because the credit limit in it may have changed since.
-    """
-    if not known:
-        return
-    events = _events(rules, known)
-    said = await outbox.say_again(tx, [event.id for event in events], at)
-    if any(event.id not in said for event in events):
-        suffix = f":again:{at.timestamp():.6f}"
-        remade = _events(rules, known, suffix)
-        lost = [new for old, new in zip(events, remade, strict=True) if old.id not in said]
-        await outbox.add(tx, rules.producer, lost, at)
+    """Say once more what became of payments that are already in the ledger."""
+    await acknowledgements.repeat(
+        tx, rules.producer, lambda suffix: _events(rules, known, suffix), at
+    )
 
 
 async def find_again(tx: Tx, arrivals: Sequence[Arrival]) -> list[tuple[Arrival, Receipt]]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     bindparam,
+    case,
     select,
     update,
 )
@@ -140,9 +141,12 @@ async def lines_of(tx: Tx, external_ids: Collection[str]) -> Sequence[Row[Any]]:
     """Return every posting of the payments with these ids at any source, with the names.
 
     Columns: those of the payment, `source` and its two accounts, the posting's, its amount as
-    `kopecks`, the names `debit` and `credit`, and today's `credit_limit` of the credited contract.
+    `kopecks`, the names `debit` and `credit`, and today's `credit_limit` of the line's contract.
     In the order of revision and line.
     """
+    kept_id = case(
+        (posting.c.debit_balance.is_(None), posting.c.credit_id), else_=posting.c.debit_id
+    )
     debit, credit = account.alias("debit"), account.alias("credit")
     rows = await tx.execute(
         select(
@@ -164,7 +168,7 @@ async def lines_of(tx: Tx, external_ids: Collection[str]) -> Sequence[Row[Any]]:
         .join(posting, posting.c.payment_id == payment.c.id)
         .join(debit, debit.c.id == posting.c.debit_id)
         .join(credit, credit.c.id == posting.c.credit_id)
-        .join(balance, balance.c.account_id == posting.c.credit_id, isouter=True)
+        .join(balance, balance.c.account_id == kept_id, isouter=True)
         .where(among(tx, payment.c.external_id, external_ids))
         .order_by(payment.c.source_id, payment.c.external_id, payment.c.revision, posting.c.line)
     )

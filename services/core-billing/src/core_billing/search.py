@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from core_billing import accounts, postings, uncredited
+from core_billing import accounts, holdings, postings, uncredited
+from core_billing.holdings import Holding
 from shared.db import Tx
 from shared.money import Money
 
@@ -22,6 +23,16 @@ class Holder:
     contract: str | None
     account: str
     amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A refund of a payment."""
+
+    refund_id: str | None
+    provider_refund_id: str | None
+    amount: Money
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,7 @@ class Found:
     paid_at: datetime
     registered_at: datetime
     holders: list[Holder]
+    refunds: list[Returned]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +84,17 @@ async def by_provider_id(tx: Tx, external_id: str, provider: str | None) -> Answ
         if row.source.startswith(accounts.PAYMENT) and wanted in (None, row.source)
     ]
     listed = [
-        row for row in await uncredited.find(tx, [external_id]) if wanted in (None, row.source)
+        row
+        for row in await uncredited.find(tx, [external_id])
+        if provider in (None, accounts.provider_of(row.source))
     ]
-    groups = groupby(lines, key=lambda row: row.source)
-    return Answer([_found(list(rows)) for _, rows in groups], [_refused(row) for row in listed])
+    known = await holdings.find(tx, {(row.source, row.external_id) for row in lines})
+    groups = [list(rows) for _, rows in groupby(lines, key=lambda row: row.source)]
+    found = [_found(rows, known[rows[0].source, rows[0].external_id]) for rows in groups]
+    return Answer(found, [_refused(row) for row in listed])
 
 
-def _found(lines: Sequence[Row[Any]]) -> Found:
+def _found(lines: Sequence[Row[Any]], holding: Holding) -> Found:
     newest = lines[-1]
     return Found(
         id=str(lines[0].id),
@@ -92,23 +108,28 @@ def _found(lines: Sequence[Row[Any]]) -> Found:
         method=newest.method,
         paid_at=newest.paid_at,
         registered_at=lines[0].registered_at,
-        holders=_holders([row for row in lines if row.revision == newest.revision]),
+        holders=_holders(newest.source.removeprefix(accounts.PAYMENT), holding),
+        refunds=[
+            Returned(r.refund_id, r.provider_refund_id, Money(r.amount_kopecks), r.state)
+            for r in holding.refunds
+        ],
     )
 
 
-def _holders(lines: Sequence[Row[Any]]) -> list[Holder]:
-    """Return what the newest revision says; its lines below zero undo the one before."""
-    return [_holder(row.credit, row.kopecks) for row in lines if row.line > 0]
-
-
-def _holder(name: str, kopecks: int) -> Holder:
-    is_contract = name.startswith(accounts.CONTRACT)
-    return Holder(accounts.number_of(name) if is_contract else None, name, Money(kopecks))
+def _holders(provider: str, holding: Holding) -> list[Holder]:
+    """Return who holds what refunds have left."""
+    return [
+        Holder(None, f"suspense:{provider}", Money(kopecks))
+        if name is None
+        else Holder(accounts.number_of(name), name, Money(kopecks))
+        for name, kopecks in holding.rests.items()
+        if kopecks
+    ]
 
 
 def _refused(row: Row[Any]) -> Refused:
     return Refused(
-        provider=row.source.removeprefix(accounts.PAYMENT),
+        provider=accounts.provider_of(row.source) or row.source,
         provider_payment_id=row.external_id,
         amount=Money(row.amount_kopecks),
         reason=row.reason,

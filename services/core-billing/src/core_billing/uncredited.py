@@ -1,7 +1,7 @@
 """What a provider said that was not credited: kept for a person, found by the payment's id.
 
-Two kinds: a known payment with another amount, and a payment from before the cutover, which the
-billing before us has credited.
+A known payment or refund with another amount, a refund said of two payments, and what belongs to
+the time before the cutover, when another billing has booked it. A refund's amount is negative.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from shared.metrics import alarm
 from shared.rows import among, insert_new
 
 ANOTHER_AMOUNT: Final = "another_amount"
+ANOTHER_PAYMENT: Final = "another_payment"
 BEFORE_CUTOVER: Final = "before_cutover"
 
 schema = metadata()

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, and_, case, func, not_, or_, select, text, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
+from core_billing import verify_refunds
 from core_billing.accounts import CONTRACT, account, balance, source
 from core_billing.postings import payment, posting
 from shared.db import Database, Tx, is_postgres, reading
@@ -57,6 +58,7 @@ async def verify(db: Database, progress: Progress) -> Report:
             await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         sums = await _sum_postings(tx, report, progress)
         await _compare_balances(tx, report, sums, progress)
+        await verify_refunds.check(tx, report.fault, sums)
     if report.debits_kopecks != report.credits_kopecks or sum(sums.values()) != 0:
         report.fault(
             f"trial balance: debits {Money(report.debits_kopecks)},"

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core_billing import corrections, topups
+from core_billing import corrections, refunds, topups
 from core_billing.topups import Amounts
 from shared.crypto import Link, read_link
 from shared.db import transaction
@@ -50,6 +50,26 @@ async def test_within_the_credit_limit_nothing_is_missing(world: World) -> None:
     assert f"−3{NB}400,00{NB}₽" in browser.page
     assert f"Доступно с учётом кредита: 1{NB}600,00{NB}₽" in browser.page
     assert "Не хватает" not in browser.page
+
+
+async def test_a_refund_and_what_is_owed_after_it_are_shown(world: World) -> None:
+    await world.pay("order", "100302", Money(3_000))
+    async with transaction(world.db) as tx:
+        reference, at = ("payment:yookassa:100500", "paid-order"), world.clock()
+        await refunds.request_refund(tx, world.rules, reference, 2_500, "", at)
+    browser = await world.signed_in("100302")
+    await browser.get("/cabinet/")
+    assert f"−5.00{NB}₽" in browser.page
+    assert f"You owe 5.00{NB}₽" in browser.page
+    assert "Refund" in browser.page
+    assert f"−25.00{NB}₽" in browser.page
+    assert f"balance −5.00{NB}₽" in browser.page
+    in_russian = await world.signed_in("100417")
+    await in_russian.get("/cabinet/")
+    assert f"Ваш долг 3{NB}400,00{NB}₽" in in_russian.page
+    owes_nothing = await world.signed_in("100301")
+    await owes_nothing.get("/cabinet/")
+    assert "Ваш долг" not in owes_nothing.page
 
 
 async def test_recent_entries_are_shown_with_the_balance_after_each(world: World) -> None:

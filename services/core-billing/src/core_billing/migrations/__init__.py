@@ -11,6 +11,8 @@ from core_billing import (
     dead,
     idempotency,
     postings,
+    refund_rows,
+    register,
     sessions,
     subscribers,
     topups,
@@ -22,6 +24,8 @@ from shared import conflict, inbox, outbox
 SCHEMAS: Final[tuple[MetaData, ...]] = (
     accounts.schema,
     postings.schema,
+    refund_rows.schema,
+    register.schema,
     contracts.schema,
     subscribers.schema,
     watches.schema,

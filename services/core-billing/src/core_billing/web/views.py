@@ -29,7 +29,11 @@ class ContractView(BaseModel):
 
 
 class EntryView(BaseModel):
-    """One movement of the contract's money, with the balance after it."""
+    """One movement of the contract's money, with the balance after it.
+
+    `kind` is payment, refund, opening, correction or reversal; `reference` names the operation,
+    and of a refund `provider_payment_id` the payment that goes back.
+    """
 
     id: str
     amount: WireMoney
@@ -76,8 +80,17 @@ class HolderView(BaseModel):
     amount: WireMoney
 
 
+class RefundView(BaseModel):
+    """A refund of the payment: requested, succeeded or failed."""
+
+    refund_id: str | None
+    provider_refund_id: str | None
+    amount: WireMoney
+    status: str
+
+
 class PaymentView(BaseModel):
-    """Where a payment is."""
+    """Where a payment is; `holders` hold what refunds have left of it."""
 
     id: str
     provider: str
@@ -93,6 +106,7 @@ class PaymentView(BaseModel):
     paid_at: datetime
     registered_at: datetime
     holders: list[HolderView]
+    refunds: list[RefundView]
 
 
 class UncreditedView(BaseModel):
@@ -139,7 +153,7 @@ def entry_view(entry: Entry) -> EntryView:
         balance=Money(entry.balance_kopecks),
         kind=entry.kind,
         provider=entry.provider,
-        provider_payment_id=None if entry.provider is None else entry.external_id,
+        provider_payment_id=entry.provider_payment_id,
         paid_at=entry.paid_at,
         registered_at=entry.registered_at,
         reference=entry.reference,
