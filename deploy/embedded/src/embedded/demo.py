@@ -26,7 +26,13 @@ from simulators.settings import SandboxSettings
 TOKEN: Final = "demo"  # noqa: S105 - the demo's sign-ins are public, it listens on loopback only
 HOST: Final = "127.0.0.1"
 SHOP: Final = ("100500", "test_demo")
-_SCOPES: Final = ("contracts:write", "payments:write", "messages:read")
+_SCOPES: Final = (
+    "contracts:write",
+    "payments:write",
+    "journal:read",
+    "reconciliation:write",
+    "messages:read",
+)
 
 
 async def run(port: int, data: Path) -> int:

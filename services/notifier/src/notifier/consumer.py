@@ -27,6 +27,7 @@ from shared.events import (
     PaymentPosted,
     SubscriberChanged,
 )
+from shared.events_gateway import PaymentMethodRevoked, PaymentMethodSaved
 from shared.inbox import Consumer
 from shared.topology import NOTIFIER
 
@@ -60,7 +61,9 @@ def make(db: Database, vault: Vault, freshness: Freshness, clock: Clock) -> Cons
     return Consumer(NOTIFIER, db, handle)
 
 
-_READ = frozenset(
+_UNTOLD = frozenset(kind.TYPE for kind in (PaymentMethodSaved, PaymentMethodRevoked))
+"""Heard, and said to nobody: saving and removing are answered on the page where they are done."""
+_READ = _UNTOLD | frozenset(
     kind.TYPE
     for kind in (ContractChanged, SubscriberChanged, PaymentPosted, BalanceLow, BalanceRecovered)
 )
