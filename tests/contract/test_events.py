@@ -6,13 +6,14 @@ written otherwise breaks events that lie in queues, outboxes and dead letters at
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import pytest
 
 from shared import asyncapi, events
+from shared import events_gateway as gateway
 from shared.crypto import Signer
 from shared.events import EventData, decode, encode, sign, verified
 from shared.topology import LISTENERS
@@ -20,6 +21,8 @@ from shared.topology import LISTENERS
 GOLDEN = Path(__file__).parent / "events"
 AT = datetime(2026, 11, 22, 9, 30, 15, 250_000, tzinfo=UTC)
 PAYMENT = "2c5f1a3e-000f-5000-9000-1d1f1a0c7a11"
+REFUND = "2c5f2b4f-0015-5000-8000-0a1b2c3d4e5f"
+METHOD = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 ORDER = "0f8fad5b-d9cb-469f-a165-70867728950e"
 CORRELATION = "4bf92f3577b34da6a3ce929d0e0e4736"
 SHOP = "yookassa:100500"
@@ -109,6 +112,108 @@ SAID: dict[EventData, tuple[str, str, str | int]] = {
         language="ru",
         timezone="Asia/Omsk",
     ): ("core-billing", "s-1", 5),
+    gateway.RefundRequested(
+        contract="100245",
+        occurred_at=AT,
+        refund_id=ORDER,
+        provider=SHOP,
+        provider_payment_id=PAYMENT,
+        amount_kopecks=15_000,
+        allocations=(events.Allocation(contract="100245", amount_kopecks=15_000),),
+        reason="Ошибочное пополнение",
+    ): ("core-billing", ORDER, ORDER),
+    gateway.RefundSucceeded(
+        contract="100245",
+        occurred_at=AT,
+        provider=SHOP,
+        provider_refund_id=REFUND,
+        provider_payment_id=PAYMENT,
+        amount_kopecks=15_000,
+        refund_id=ORDER,
+        reason="Ошибочное пополнение",
+    ): ("gateway-yookassa", REFUND, REFUND),
+    gateway.RefundFailed(
+        contract="100245",
+        occurred_at=AT,
+        provider=SHOP,
+        provider_refund_id=REFUND,
+        provider_payment_id=PAYMENT,
+        amount_kopecks=15_000,
+        refund_id=ORDER,
+        reason="insufficient_funds",
+    ): ("gateway-yookassa", ORDER, REFUND),
+    gateway.RefundPosted(
+        contract="100245",
+        occurred_at=AT,
+        provider=SHOP,
+        provider_refund_id=REFUND,
+        provider_payment_id=PAYMENT,
+        amount_kopecks=15_000,
+        balance_kopecks=-5_000,
+        available_kopecks=-5_000,
+    ): ("core-billing", "100245", f"{SHOP}:{REFUND}"),
+    gateway.PaymentMethodSaved(
+        contract="100245",
+        occurred_at=AT,
+        revision=1,
+        provider=SHOP,
+        method_ref=METHOD,
+        kind="bank_card",
+        title="Visa •4477",
+        expires="2028-07",
+    ): ("gateway-yookassa", METHOD, 1),
+    gateway.PaymentMethodRevoked(
+        contract="100245",
+        occurred_at=AT,
+        revision=2,
+        provider=SHOP,
+        method_ref=METHOD,
+        title="Visa •4477",
+        reason="removed",
+    ): ("gateway-yookassa", METHOD, 2),
+    gateway.ChargeRequested(
+        contract="100245",
+        occurred_at=AT,
+        charge_id=ORDER,
+        provider=SHOP,
+        method_ref=METHOD,
+        amount_kopecks=65_000,
+        not_after=AT + timedelta(minutes=10),
+    ): ("autopay", ORDER, ORDER),
+    gateway.ChargeFailed(
+        contract="100245",
+        occurred_at=AT,
+        charge_id=ORDER,
+        provider=SHOP,
+        method_ref=METHOD,
+        amount_kopecks=65_000,
+        reason="insufficient_funds",
+        failure=gateway.FailureClass.SOFT,
+    ): ("gateway-yookassa", ORDER, "failed"),
+    gateway.FeeCharged(
+        contract="100245",
+        occurred_at=AT,
+        fee_id="internet:100245:2026-11",
+        service="Интернет",
+        period="2026-11",
+        amount_kopecks=65_000,
+        settled_by=(
+            gateway.SettledBy(provider=SHOP, provider_payment_id=PAYMENT, amount_kopecks=65_000),
+        ),
+    ): ("core-billing", "100245", "internet:2026-11"),
+    gateway.RegisterRow(
+        contract="100245",
+        occurred_at=AT,
+        provider=SHOP,
+        day=date(2026, 11, 22),
+        kind="payment",
+        provider_id=PAYMENT,
+        provider_payment_id=PAYMENT,
+        amount_kopecks=65_000,
+        fee_kopecks=1_820,
+        fee_vat_kopecks=400,
+        net_kopecks=62_780,
+    ): ("gateway-yookassa", PAYMENT, "2026-11-22"),
 }
 """What each type says, with its producer, subject and revision."""
 

@@ -34,7 +34,7 @@ _KEYS: Final = {
 Start = Callable[[str, Sequence[str], Mapping[str, str], str], Awaitable[Supervised]]
 """Name, command, settings, address that answers once it is ready → the process."""
 
-_CALLER: Final = {"name": "journeys", "scopes": ["contracts:write"]}
+_CALLER: Final = {"name": "journeys", "scopes": ["contracts:write", "payments:write"]}
 _ALARMS = re.compile(r"^saldo_alarms_total\{.*\} (?!0\.0)", re.MULTILINE)
 
 
