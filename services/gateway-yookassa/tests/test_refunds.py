@@ -104,6 +104,7 @@ async def test_a_slow_refund_is_unclear_and_made_once(place: Any) -> None:
 async def test_after_the_key_has_expired_the_list_decides(start: Any) -> None:
     place = await start(YOOKASSA_LIST_AFTER="1s")
     one, other = await place.paid(), await place.paid()
+    await _deafen(place)
     lost = {"kind": "drop_after", "calls": ["create_refund"], "times": 1}
     refused = {"kind": "error_before", "calls": ["create_refund"], "probability": 1.0}
     await place.sandbox.control("POST", "/faults", {"faults": [lost, refused]})

@@ -1,4 +1,4 @@
-"""The provider's clock and ours may differ by ten minutes, either way."""
+"""The provider's clock and ours may differ, either way: by hours, as by a wrong time zone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from shared.gateway.provider import Status, Unclear
 
 MINUTE = timedelta(minutes=1)
-SKEWS = pytest.mark.parametrize("skew", [-10 * MINUTE, 10 * MINUTE], ids=["behind", "ahead"])
+HOUR = timedelta(hours=1)
+SKEWS = pytest.mark.parametrize("skew", [-5 * HOUR, 5 * HOUR], ids=["behind", "ahead"])
 
 
 @SKEWS
@@ -45,3 +46,15 @@ async def test_a_lost_creation_is_found_in_a_list_by_another_clock(
     await stand.pass_time(MINUTE)
     assert (await stand.payment(begun.payment.id)).status is Status.SUCCEEDED
     assert len(await stand.said()) == 1
+
+
+@SKEWS
+async def test_a_lost_refund_is_found_in_a_list_by_another_clock(
+    stand: Any, skew: timedelta
+) -> None:
+    paid = await stand.paid()
+    stand.provider.clock = lambda: stand.clock() + 4 * skew
+    stand.provider.refund_creates = ["lost", *[Unclear("http_500")] * 3000]
+    asked = await stand.ask(paid, 100)
+    await stand.pass_time(stand.gateway.timing.list_after + MINUTE)
+    assert (await stand.refund(asked.refund.id)).status is Status.SUCCEEDED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -325,3 +326,93 @@ async def test_a_refusal_of_what_was_made_meanwhile_ends_nothing(stand: Any) -> 
     await stand.gateway.creations.drain()
     assert (await stand.refund(row.id)).status is Status.PENDING
     assert await stand.reserved(paid) == 15_000
+
+
+def _forgets_ids(stand: Any) -> None:
+    """Have the provider give no id of ours back with its refunds."""
+    for told in list(stand.provider.refunds.values()):
+        forgetful = replace(told, refund_id=None, request_id=None)
+        stand.provider.refunds[told.id] = forgetful
+
+
+async def _asked_a_second_later(stand: Any, paid: Any) -> Any:
+    stand.clock.advance(SECOND)
+    return await stand.ask(paid, 20_000)
+
+
+async def test_a_callback_without_our_id_before_the_answer_reserves_once(stand: Any) -> None:
+    """Row 1 for refunds: what we have sent and not heard of is what the callback speaks of."""
+    paid = await stand.paid()
+    stand.provider.refund_creates = ["lost"]
+    asked = await stand.ask(paid, 40_000, reason="moved away")
+    assert asked.status is Status.CREATING
+    _forgets_ids(stand)
+    (told,) = stand.provider.refunds.values()
+    await stand.refund_callback(told.id, paid.provider_payment_id)
+    (row,) = await stand.rows(refunds.refund)
+    assert (row.id, row.provider_refund_id) == (asked.refund.id, told.id)
+    assert await stand.reserved(paid) == 40_000
+    await stand.pass_time(30 * MINUTE)
+    assert len(stand.provider.refunds) == 1
+    assert len(await stand.rows(refunds.refund)) == 1
+    (event,) = await stand.said("refund.succeeded")
+    assert event.data["reason"] == "moved away"
+    assert stand.alarms == []
+
+
+async def test_two_alike_that_change_places_are_two(stand: Any) -> None:
+    """The callback of the second comes first and is taken for the first's, and the other way."""
+    paid = await stand.paid()
+    stand.provider.refund_creates = ["lost", "lost"]
+    asked = [await _asked_a_second_later(stand, paid) for _ in range(2)]
+    _forgets_ids(stand)
+    for told in reversed(list(stand.provider.refunds)):
+        await stand.refund_callback(told, paid.provider_payment_id)
+    await stand.pass_time(30 * MINUTE)
+    rows = await stand.rows(refunds.refund)
+    assert {row.id for row in rows} == {one.refund.id for one in asked}
+    assert {row.provider_refund_id for row in rows} == set(stand.provider.refunds)
+    assert await stand.reserved(paid) == 40_000
+    assert len(await stand.said("refund.succeeded")) == 2
+    assert stand.alarms == []
+
+
+async def test_an_answer_taken_for_another_is_made_up_for(stand: Any) -> None:
+    paid = await stand.paid()
+    stand.provider.refund_creates = ["lost", "lost"]
+    asked = [await _asked_a_second_later(stand, paid) for _ in range(2)]
+    _forgets_ids(stand)
+    first, second = stand.provider.refunds
+    await stand.refund_callback(second, paid.provider_payment_id)
+    await stand.pass_time(MINUTE)
+    await stand.pass_time(2 * MINUTE)
+    rows = {row.id: row.provider_refund_id for row in await stand.rows(refunds.refund)}
+    assert rows == {asked[0].refund.id: second, asked[1].refund.id: first}
+    assert await stand.reserved(paid) == 40_000
+    assert stand.alarms == []
+
+
+async def test_a_refund_without_our_id_is_found_in_the_list_by_its_amount(stand: Any) -> None:
+    paid = await stand.paid()
+    profile = stand.provider.send_back(paid.provider_payment_id, 10_000)
+    await stand.refund_callback(profile, paid.provider_payment_id)
+    stand.provider.refund_creates = ["lost", *[Unclear("http_500")] * 3000]
+    stand.provider.refund_ends = [Status.PENDING]
+    asked = await stand.ask(paid, 10_000)
+    _forgets_ids(stand)
+    await stand.pass_time(DAY)
+    found = await stand.refund(asked.refund.id)
+    assert found.provider_refund_id not in (None, profile)
+    assert found.status is Status.PENDING
+    assert await stand.reserved(paid) == 20_000
+    assert "refund_under_another_id" not in stand.alarms
+
+
+async def test_another_amount_is_another_refund(stand: Any) -> None:
+    paid = await stand.paid()
+    stand.provider.refund_creates = [Unclear("http_500")]
+    asked = await stand.ask(paid, 40_000)
+    profile = stand.provider.send_back(paid.provider_payment_id, 20_000)
+    await stand.refund_callback(profile, paid.provider_payment_id)
+    assert (await stand.refund(asked.refund.id)).provider_refund_id is None
+    assert await stand.reserved(paid) == 60_000

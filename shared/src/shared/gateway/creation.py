@@ -32,7 +32,8 @@ from shared.gateway.settling import Truth, absorb, announce, conclude
 from shared.metrics import alarm
 
 PAGES_MAX: Final = 200
-CLOCKS_DIFFER: Final = timedelta(minutes=10)
+CLOCKS_DIFFER: Final = timedelta(hours=6)
+"""Between the provider and us: more than a wrong time zone nearby, and a quarter more of a list."""
 UNMADE: Final = "unmade"
 STRAY: Final = "payment_under_another_id"
 

@@ -13,11 +13,12 @@ import structlog
 from shared import log as logs
 from shared.db import transaction
 from shared.gateway import refund_leases, refund_searches, refund_sending, refund_settling
-from shared.gateway.creation import CLOCKS_DIFFER, PAGES_MAX
+from shared.gateway.creation import PAGES_MAX
 from shared.gateway.gateway import Gateway, pause
 from shared.gateway.provider import Failure, Missing, Refused, Unclear
 from shared.gateway.refund_leases import Lease
 from shared.gateway.refund_searches import Search
+from shared.gateway.refund_sending import CLOCKS_DIFFER
 from shared.gateway.refund_settling import Told
 from shared.metrics import alarm
 

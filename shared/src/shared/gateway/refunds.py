@@ -167,17 +167,35 @@ async def lock(tx: Tx, refund_id: UUID) -> Refund | None:
 async def lock_told(tx: Tx, shop: str, told: ProviderRefund, ours: UUID | None) -> Refund | None:
     """Return and lock the row that a refund of the provider belongs to.
 
-    That is the row bound to its id, or else the row of our id, of the same payment, that is bound
-    to none yet.
+    That is the row bound to its id, or else, of those of the same payment that are bound to none
+    yet, the row of our id. Where no id of ours is told, it is the oldest that we have sent for as
+    much and not heard of: two of the same payment and amount are worth the same.
     """
     c = refund.c
-    bound = (c.shop == shop, c.provider_refund_id == told.id)
-    found = await _one(tx, *bound, locked=True)
-    ours = ours or told.refund_id
-    if found is not None or ours is None:
+    found = await _one(tx, c.shop == shop, c.provider_refund_id == told.id, locked=True)
+    if found is not None:
         return found
     same = (c.shop == shop, c.provider_payment_id == told.provider_payment_id)
-    return await _one(tx, c.id == ours, c.provider_refund_id.is_(None), *same, locked=True)
+    unbound = c.provider_refund_id.is_(None)
+    named = ours or told.refund_id
+    if named is not None:
+        found = await _one(tx, c.id == named, unbound, *same, locked=True)
+    if found is not None or told.refund_id is not None or told.status is Status.CANCELED:
+        return found
+    unheard = (c.status == str(Status.CREATING), c.first_sent_at.is_not(None))
+    as_much = c.amount_kopecks == told.amount_kopecks
+    return await _one(tx, unbound, *same, *unheard, as_much, locked=True)
+
+
+async def unbound(tx: Tx, shop: str, told: Sequence[ProviderRefund]) -> list[ProviderRefund]:
+    """Return those refunds of the provider that belong to no row yet."""
+    c = refund.c
+    named = [one.id for one in told]
+    rows = await tx.execute(
+        select(c.provider_refund_id).where(c.shop == shop, among(tx, c.provider_refund_id, named))
+    )
+    known = {row.provider_refund_id for row in rows}
+    return [one for one in told if one.id not in known]
 
 
 async def write(tx: Tx, known: Refund, extra: Mapping[str, Any]) -> None:
@@ -202,6 +220,6 @@ def to_refund(row: Row[Any]) -> Refund:
 
 
 async def _one(tx: Tx, *where: Any, locked: bool = False) -> Refund | None:
-    statement = select(refund).where(*where)
+    statement = select(refund).where(*where).order_by(refund.c.created_at, refund.c.id).limit(1)
     row = (await tx.execute(statement.with_for_update() if locked else statement)).one_or_none()
     return None if row is None else to_refund(row)
