@@ -332,7 +332,9 @@ async def test_a_refused_binding_says_why(stand: Any, caller: Any) -> None:
     stand.provider.binds = [Refused("forbidden", ours=True)]
     status, made = await _bind(stand, caller)
     assert (status, made["status"], made["reason"]) == (201, "inactive", "forbidden")
-    assert stand.alarms == ["provider_refuses_us"]
+    assert stand.alarms == ["provider_refuses_us", "charging_paused"]
+    status, told = await _bind(stand, caller)
+    assert (status, "paused" in told["detail"]) == (503, True), "nobody is led to be refused again"
 
 
 async def test_a_binding_that_vanished_is_over(stand: Any, caller: Any) -> None:

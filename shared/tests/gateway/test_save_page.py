@@ -15,6 +15,7 @@ from shared.errors import Text
 from shared.gateway import methods, pay_texts, payments
 from shared.gateway.consent import Consent
 from shared.gateway.method import MethodStatus
+from shared.gateway.provider import Refused
 from shared.gateway.terms import Means, Terms
 from shared.money import Money
 
@@ -111,3 +112,31 @@ def test_another_text_has_another_version() -> None:
     words = [*pay_texts.TEXTS["save"], *pay_texts.TEXTS["why_save"]]
     digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
     assert (pay_texts.SAVE_VERSION, digest) == ("page-1", "b010d40c8b6d")
+
+
+async def test_a_shop_that_may_not_save_takes_the_payment_without(stand: Any, caller: Any) -> None:
+    """YooKassa refuses to save with 403 until the manager has enabled automatic payments."""
+    stand.provider.creates = [Refused("forbidden", ours=True)]
+    await caller.choose(_link(stand), "", save="1")
+    assert (await _row(stand)).status == "canceled"
+    assert stand.alarms == ["provider_refuses_us", "charging_paused"]
+    until = stand.clock() + HOUR
+    again = Link("gateway-yookassa", "pay", "order-8", until, CLAIMS)
+    status, _, page = await caller.open(write_link(stand.gateway.signer, again))
+    assert (status, 'name="save"' in page) == (303, False), "the next one just pays"
+    agreed = {"consent": {"version": "cabinet-3"}}
+    signed = Link("gateway-yookassa", "pay", "order-9", until, {**CLAIMS, "save_method": agreed})
+    assert (await caller.open(write_link(stand.gateway.signer, signed)))[0] == 303
+    sent = [orjson.loads(request)["save"] for _, request in stand.provider.sent]
+    assert sent == [True, False, False]
+    assert [row.consent for row in await stand.rows(payments.payment)][1:] == [None, None]
+    stand.clock.advance(HOUR)
+    later = Link("gateway-yookassa", "pay", "order-10", stand.clock() + HOUR, CLAIMS)
+    _, _, page = await caller.open(write_link(stand.gateway.signer, later))
+    assert 'name="save"' in page, "the pause is over"
+
+
+async def test_wrong_credentials_say_nothing_about_saving(stand: Any, caller: Any) -> None:
+    stand.provider.creates = [Refused("unauthorized", ours=True, locked_out=True)]
+    await caller.choose(_link(stand), "", save="1")
+    assert stand.alarms == ["provider_refuses_us"]

@@ -71,7 +71,7 @@ async def hold_back(gateway: Gateway, lease: Lease, refused: Refused, at: dateti
             # An earlier sending may have been taken, so this refusal proves nothing: ask the list.
             await leases.release(tx, lease, doubt, list_at=doubt)
     if began:
-        alarm("charging_paused", provider=shop, code=refused.code, until=until.isoformat())
+        charging.announce(shop, refused.code, until)
 
 
 def unclear(lease: Lease, outcome: Failure, at: datetime) -> dict[str, Any]:

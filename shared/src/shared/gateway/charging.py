@@ -1,7 +1,8 @@
-"""Whether a shop may charge saved methods at all: where its rights are missing, its charges wait.
+"""Whether a shop may save and charge methods at all: where its rights are missing, charges wait.
 
 A shop that is refused is refused for everybody, so nothing is said of any subscriber: the shop's
-charging is paused, loudly and once, and tried again when the pause is over. Source: YooKassa,
+charging is paused, loudly and once, and tried again when the pause is over. Meanwhile nobody is
+offered to save what they pay with, so that they can pay. Source: YooKassa,
 "Autopayments": the manager enables them, until then the answer is 403.
 """
 
@@ -15,10 +16,11 @@ from sqlalchemy import Column, Table, Text, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from shared.db import Instant, Tx, is_postgres, metadata, raise_signal, reading
+from shared.db import Instant, Tx, is_postgres, metadata, raise_signal, reading, transaction
 from shared.gateway.gateway import PAYMENTS, Gateway
 from shared.gateway.payments import payment
-from shared.metrics import CHARGING_PAUSED
+from shared.gateway.provider import Refused
+from shared.metrics import CHARGING_PAUSED, alarm
 
 schema = metadata()
 charging = Table(
@@ -66,6 +68,22 @@ async def listed(tx: Tx, at: datetime) -> Sequence[Pause]:
     """Return the pauses that stand at a moment."""
     stands = select(charging).where(charging.c.paused_until > at).order_by(charging.c.shop)
     return [Pause(**row._mapping) for row in await tx.execute(stands)]
+
+
+async def refused(gateway: Gateway, shop: str, refused: Refused, at: datetime) -> None:
+    """Pause a shop whose saving of a method was refused, if that was for its rights."""
+    if not refused.ours or refused.locked_out:
+        return
+    until = at + gateway.timing.charging_pause
+    async with transaction(gateway.db) as tx:
+        began = await pause(tx, Pause(shop, at, until, refused.code))
+    if began:
+        announce(shop, refused.code, until)
+
+
+def announce(shop: str, code: str, until: datetime) -> None:
+    """Say aloud that a shop is paused; called after the commit."""
+    alarm("charging_paused", provider=shop, code=code, until=until.isoformat())
 
 
 async def resume(tx: Tx, at: datetime) -> int:

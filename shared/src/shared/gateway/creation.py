@@ -16,7 +16,7 @@ import structlog
 from shared import log as logs
 from shared.db import transaction
 from shared.events_gateway import FailureClass
-from shared.gateway import charge_sending, leases, payments, settle
+from shared.gateway import charge_sending, charging, leases, payments, settle
 from shared.gateway.gateway import PAYMENTS, Gateway, pause
 from shared.gateway.leases import Lease
 from shared.gateway.provider import (
@@ -99,6 +99,8 @@ async def _refused(gateway: Gateway, lease: Lease, refused: Refused, at: datetim
         alarm("charge_refused", provider=lease.payment.shop, code=refused.code)
     if refused.ours:
         alarm("provider_refuses_us", provider=lease.payment.shop, code=refused.code)
+    if lease.payment.consent is not None:
+        await charging.refused(gateway, lease.payment.shop, refused, at)
     if lease.attempt == 1:
         await _fail(gateway, lease, refused.code, at, refused.failure)
         return

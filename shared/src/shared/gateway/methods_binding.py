@@ -19,8 +19,8 @@ import structlog
 from sqlalchemy import and_, update
 
 from shared.db import Tx, raise_signal, reading, transaction
-from shared.errors import Conflict, Text, invalid
-from shared.gateway import contacts, methods, methods_work
+from shared.errors import Conflict, Text, Unavailable, invalid
+from shared.gateway import charging, contacts, methods, methods_work
 from shared.gateway.consent import Consent
 from shared.gateway.gateway import METHODS, Gateway
 from shared.gateway.method import MethodStatus
@@ -32,6 +32,10 @@ from shared.gateway.methods_work import Lease
 _OTHER_BODY: Final = Text(
     "This Idempotency-Key stands for another request: use a new key",
     "Этот Idempotency-Key уже занят другим запросом: возьмите новый ключ",
+)
+_PAUSED: Final = Text(
+    "saving payment methods is paused for this shop: pay without saving, or come later",
+    "сохранение способов оплаты в этом магазине приостановлено: оплатите без него или позже",
 )
 _log = structlog.get_logger(__name__)
 
@@ -61,7 +65,7 @@ async def begin(gateway: Gateway, shop: str, wish: Wish, wait: timedelta) -> Met
     """Return the binding of this wish at a shop; waits for the provider at most so long.
 
     A repeated key gets its first binding as it stands now. Raises Conflict where the key stood for
-    another wish, Invalid where the shop does not save such methods.
+    another wish, Invalid where the shop does not save such methods, Unavailable while it may not.
     """
     if not gateway.terms[shop].saves:
         raise not_saved("kind")
@@ -74,6 +78,8 @@ async def begin(gateway: Gateway, shop: str, wish: Wish, wait: timedelta) -> Met
         before = await _before(tx, wish)
         if before is not None:
             return before
+        if await charging.paused(tx, shop, gateway.clock()) is not None:
+            raise Unavailable(_PAUSED)
         new = _method(gateway, shop, wish)
         # Without a free hand the row is written all the same, and the loop sends it.
         hand = gateway.bindings.free > 0

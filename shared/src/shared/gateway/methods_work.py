@@ -17,7 +17,7 @@ from sqlalchemy import Row, and_, select
 from shared import log as logs
 from shared import outbox
 from shared.db import Tx, transaction
-from shared.gateway import due, methods, methods_rules
+from shared.gateway import charging, due, methods, methods_rules
 from shared.gateway.gateway import METHODS, Gateway, pause
 from shared.gateway.keeper import Keeper
 from shared.gateway.method import MethodStatus, ProviderMethod
@@ -102,6 +102,8 @@ async def _settle(
         free = {"lease_token": None, "leased_until": None, "due_at": due_at}
         await methods.write(tx, change.method, **free, **token)
         await outbox.add(tx, gateway.producer, events_of(gateway, change), at)
+    if isinstance(outcome, Refused):
+        await charging.refused(gateway, lease.method.shop, outcome, at)
     if due_at is not None:
         gateway.wake(METHODS, due_at - at)
 

@@ -18,7 +18,7 @@ import orjson
 from shared.db import Tx, reading, transaction
 from shared.errors import Conflict, Text
 from shared.events import Allocation
-from shared.gateway import contacts, creation, fiscal, payments
+from shared.gateway import charging, contacts, creation, fiscal, payments
 from shared.gateway.consent import Consent
 from shared.gateway.gateway import PAYMENTS, Gateway
 from shared.gateway.leases import Lease
@@ -97,6 +97,9 @@ async def begin(gateway: Gateway, shop: Provider, wish: Wish, wait: timedelta) -
         if before is not None:
             return before
         new = _payment(gateway, shop, wish)
+        if new.consent is not None and await charging.paused(tx, shop.shop, new.created_at):
+            # Asked to save, the provider would refuse the payment itself.
+            new = replace(new, consent=None)
         # Without a free hand the row is written all the same, and the loop sends it.
         hand = gateway.creations.free > 0
         lease = await _write(tx, gateway, shop, wish, new, hand)

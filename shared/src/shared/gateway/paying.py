@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from shared.db import reading
 from shared.errors import Invalid, Text
-from shared.gateway import contacts
+from shared.gateway import charging, contacts
 from shared.gateway.consent import Consent
 from shared.gateway.gateway import Gateway
 from shared.gateway.limits import Limits
@@ -64,7 +65,7 @@ async def begin_order(
     terms, amount = gateway.terms[shop.shop], Money(order.wish.amount_kopecks)
     terms.check_amount(amount)
     fitting = terms.fitting(amount)
-    saves = terms.saves and order.wish.consent is None
+    saves = terms.saves and order.wish.consent is None and await _saves(gateway, shop.shop)
     asked = Question(fitting if len(fitting) > 1 else (), terms.receipts, saves=saves)
     code = given.method if given is not None else None
     unasked = given is None and (asked.receipts is not None or asked.saves)
@@ -87,6 +88,11 @@ async def begin_order(
         consent=_consent(order, given, gateway.clock()) if terms.keeps(means) else None,
     )
     return (await begin(gateway, shop, wish, WAIT)).payment
+
+
+async def _saves(gateway: Gateway, shop: str) -> bool:
+    async with reading(gateway.db) as tx:
+        return await charging.paused(tx, shop, gateway.clock()) is None
 
 
 def _consent(order: Opened, given: Given | None, at: datetime) -> Consent | None:
