@@ -13,11 +13,11 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import unused_port
 from sqlalchemy import select
 
 from gateway_yookassa.app import build
 from gateway_yookassa.settings import Settings
+from servers.processes import free_ports
 from shared import problem
 from shared.clock import system_clock
 from shared.crypto import Link, new_encryption_key, token_hash, write_link
@@ -186,7 +186,7 @@ async def start(
         started: list[Installation] = []
 
         async def one(**changes: str) -> Installation:
-            port = unused_port()
+            (port,) = free_ports(1)
             tokens = {token_hash("demo"): {"name": "demo", "scopes": SCOPES}}
             environment = {
                 "SALDO_DATABASE_URL": database_url,

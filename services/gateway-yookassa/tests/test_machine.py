@@ -23,7 +23,6 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import unused_port
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -39,6 +38,7 @@ from sqlalchemy import select
 
 from gateway_yookassa.app import build
 from gateway_yookassa.settings import Settings
+from servers.processes import free_ports
 from shared import problem
 from shared.clock import ManualClock, system_clock
 from shared.crypto import new_encryption_key, token_hash
@@ -134,7 +134,7 @@ class World:
 @asynccontextmanager
 async def world(folder: str, **changes: str) -> AsyncIterator[World]:
     """Run a gateway on SQLite beside a simulator that tells it nothing by itself."""
-    port, clock = unused_port(), ManualClock(system_clock())
+    (port,), clock = free_ports(1), ManualClock(system_clock())
     async with harness.running(callback_url=None) as sandbox, aiohttp.ClientSession() as http:
         environment = {
             "SALDO_DATABASE_URL": f"sqlite+aiosqlite:///{Path(folder)}/gateway.db",

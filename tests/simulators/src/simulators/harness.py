@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import unused_port
 
 from simulators.app import create
 from simulators.mail.sink import SINK
@@ -108,23 +108,24 @@ def basic(login: str, key: str) -> str:
 @asynccontextmanager
 async def running(**changes: Any) -> AsyncIterator[Sandbox]:
     """Run a sandbox whose notifications arrive in `heard`; `changes` are SandboxSettings."""
-    port = unused_port()
-    base = f"http://127.0.0.1:{port}"
-    settings = SandboxSettings(public_url=base + PREFIX, callback_url=base + "/heard")
-    application = create(replace(settings, **changes))
-    root = web.Application()
-    root.add_subapp(PREFIX, application)
-    async with aiohttp.ClientSession() as session:
-        sandbox = Sandbox(base + PREFIX, 0, session)
-        root.router.add_post("/heard", _listener(sandbox))
-        runner = web.AppRunner(root, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        sandbox.smtp_port = application[SINK].port
-        try:
-            yield sandbox
-        finally:
-            await runner.cleanup()
+    # Held from here on: a port that was only found free may be taken a moment later.
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        base = f"http://127.0.0.1:{door.getsockname()[1]}"
+        settings = SandboxSettings(public_url=base + PREFIX, callback_url=base + "/heard")
+        application = create(replace(settings, **changes))
+        root = web.Application()
+        root.add_subapp(PREFIX, application)
+        async with aiohttp.ClientSession() as session:
+            sandbox = Sandbox(base + PREFIX, 0, session)
+            root.router.add_post("/heard", _listener(sandbox))
+            runner = web.AppRunner(root, access_log=None, shutdown_timeout=1.0)
+            await runner.setup()
+            await web.SockSite(runner, door).start()
+            sandbox.smtp_port = application[SINK].port
+            try:
+                yield sandbox
+            finally:
+                await runner.cleanup()
 
 
 def _listener(sandbox: Sandbox) -> Any:
