@@ -513,7 +513,7 @@ class Stand:
         nudge = Nudge(event, shop, provider_id, more.pop("payment_id", None), claims, **more)
         intake = Intake(self.gateway.db, self.clock)
         async with intake.running():
-            await intake.put(Received(nudge, b"{}", self.clock()))
+            await intake.put(Received(nudge, self.clock()))
         await self.settle()
 
     async def paid(self, amount: int = 65_000) -> Payment:

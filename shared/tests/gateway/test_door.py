@@ -18,12 +18,12 @@ def _counted(outcome: str) -> float:
     return CALLBACKS.labels("gateway-yookassa", outcome)._value.get()
 
 
-async def test_of_a_callback_is_stored_what_may_be_kept(stand: Any, caller: Any) -> None:
+async def test_a_callback_is_stored_and_counted(stand: Any, caller: Any) -> None:
     before = _counted("accepted")
     body = orjson.dumps({"id": ID, "event": "payment.succeeded", "phone": "+79161234567"})
     assert await caller.call(body) == 200
     (row,) = await stand.rows(callbacks.callback)
-    assert (row.body, row.provider_payment_id) == (b'{"event":"payment.succeeded"}', ID)
+    assert (row.event, row.provider_payment_id) == ("payment.succeeded", ID)
     assert _counted("accepted") == before + 1
 
 

@@ -309,7 +309,7 @@ async def test_one_payment_from_many_sides_at_once_is_said_once(
     for claimed in (Status.SUCCEEDED, Status.CANCELED, Status.PENDING):
         nudged = Nudge(f"payment.{claimed}", stand.provider.shop, provider_id, ours, claimed)
         async with transaction(db) as tx:
-            await callbacks.store(tx, [callbacks.Received(nudged, b"{}", stand.clock())], True)
+            await callbacks.store(tx, [callbacks.Received(nudged, stand.clock())], True)
     steps = (lanes.foreign_step(one.gateway) for one in (stand, other, stand, other))
     await asyncio.gather(*steps)
     assert len(await stand.said()) == 1
@@ -365,7 +365,6 @@ async def test_a_group_decides_as_one_after_the_other_would(stand: Any) -> None:
     received = [
         callbacks.Received(
             Nudge(f"payment.{claimed}", stand.provider.shop, provider_id, None, claimed),
-            b"{}",
             stand.clock(),
         )
         for provider_id, claimed in asked
@@ -402,7 +401,7 @@ async def test_a_claim_that_was_taken_over_records_nothing(stand: Any) -> None:
         "payment.succeeded", stand.provider.shop, made.provider_payment_id, None, Status.SUCCEEDED
     )
     async with transaction(stand.gateway.db) as tx:
-        await callbacks.store(tx, [callbacks.Received(nudge, b"{}", stand.clock())], True)
+        await callbacks.store(tx, [callbacks.Received(nudge, stand.clock())], True)
         (late,) = await claims_of(tx, stand, known=True)
     stand.clock.advance(2 * MINUTE)
     async with transaction(stand.gateway.db) as tx:

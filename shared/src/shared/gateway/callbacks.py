@@ -1,7 +1,7 @@
 """Callbacks as they came: stored once, answered after the commit, asked about afterwards.
 
-A callback is a nudge. Its row says which payment to ask the provider about, and keeps the body for
-a person. Nothing in it is believed, so a forged one costs one question: a callback about a payment
+A callback is a nudge. Its row says which payment to ask the provider about; what of its body may be
+kept for a person is in the journal. Nothing in it is believed, so a forged one costs one question: a callback about a payment
 we know goes first, all others share a slow lane and a daily allowance.
 """
 
@@ -18,7 +18,6 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
-    LargeBinary,
     Table,
     Text,
     UniqueConstraint,
@@ -51,7 +50,6 @@ callback = Table(
     Column("about", Text),
     Column("payment_id", Uuid),
     Column("claims", Text, nullable=False),
-    Column("body", LargeBinary, nullable=False),
     Column("known", Boolean, nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("due_at", Instant),
@@ -80,10 +78,9 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A callback that was read, with its body."""
+    """A callback that was read."""
 
     nudge: Nudge
-    body: bytes
     at: datetime
 
     @property
@@ -175,7 +172,6 @@ _NAMES: Final = (
     "about",
     "payment_id",
     "claims",
-    "body",
     "received_at",
 )
 
@@ -208,12 +204,12 @@ def _again(same: str, asked: str, calm: str, soon: str) -> str:
     )
 
 
-_KINDS: Final = (*("text",) * 5, "uuid", "text", "bytea", "timestamptz")
+_KINDS: Final = (*("text",) * 5, "uuid", "text", "timestamptz")
 _ARRAYS: Final = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_KINDS, 1))
 _MANY: Final = f"(SELECT * FROM unnest({_ARRAYS}) AS u ({', '.join(_NAMES)}))"  # noqa: S608
 _ONE: Final = f"(SELECT {', '.join(f':{name} AS {name}' for name in _NAMES)})"
 _COUNTED: Final = "SELECT count(*), count(*) FILTER (WHERE NOT known) FROM stored"
-_STORE_MANY: Final = f"WITH stored AS ({_statement(_MANY, '$10::boolean')}) {_COUNTED}"
+_STORE_MANY: Final = f"WITH stored AS ({_statement(_MANY, '$9::boolean')}) {_COUNTED}"
 _FACT: Final = ("provider_payment_id", "event", "shop")
 _AGAIN_MANY: Final = _again(
     f"({', '.join(f'callback.{name}' for name in _FACT)})"  # noqa: S608 - our own names
@@ -238,7 +234,6 @@ def _row(received: Received) -> dict[str, Any]:
         "about": nudge.about,
         "payment_id": nudge.payment_id,
         "claims": str(nudge.claims),
-        "body": received.body,
         "received_at": received.at,
     }
 

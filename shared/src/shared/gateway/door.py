@@ -101,7 +101,7 @@ def handler(
                 visit.outcome = "accepted"
             else:
                 visit.outcome = "full"
-                await intake.put(Received(nudge, nudge.kept, visit.at))
+                await intake.put(Received(nudge, visit.at))
                 visit.outcome = "accepted"
             visit.status = 200
         except Malformed as error:

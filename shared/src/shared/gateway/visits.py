@@ -60,7 +60,8 @@ def _entry(visit: Visit, nudge: Nudge | None, kept: bytes) -> Entry:
         int((perf_counter() - visit.began) * 1_000_000),
         object_id,
         (nudge.about if nudge is not None else None) or object_id,
-        nudge.payment_id if nudge is not None else None,
+        # The provider's id finds it, by the payment's row; a second index would double the cost.
+        None,
         logs.correlation_id(),
         None,
         kept.decode() or None,

@@ -76,7 +76,7 @@ _ERROR: Final[Shape] = {
     "description": _detail,
 }
 _NOTICE: Final[Shape] = _plain("type", "event")
-_UNKNOWN: Final = object()
+_PLAIN: Final = frozenset((bool, int, type(None)))
 
 
 class Subject(NamedTuple):
@@ -137,18 +137,18 @@ def _identified(value: Any) -> bool:
 def _kept(value: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, said in value.items():
-        inner = shape.get(name, _UNKNOWN)
+        if name not in shape:
+            continue
+        inner, kind = shape[name], type(said)
         if inner is None:
-            kind = type(said)
             if kind is str:
                 kept[name] = said if len(said) <= TEXT_MAX else said[:TEXT_MAX]
-            elif kind is bool or kind is int or said is None:
+            elif kind in _PLAIN:
                 kept[name] = said
-        elif inner is not _UNKNOWN:
-            if callable(inner):
-                kept[name] = inner(said)
-            elif isinstance(said, dict):
-                kept[name] = _kept(said, inner)
+        elif type(inner) is not dict:
+            kept[name] = inner(said)
+        elif kind is dict:
+            kept[name] = _kept(said, inner)
     return kept
 
 

@@ -1,4 +1,4 @@
-"""Keep a journal; forget the bodies of callbacks that were stored as they came."""
+"""Keep a journal; forget the bodies of callbacks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Apply; what pods of the version before still store whole goes with its row after 30 days."""
+    """Apply; no version that still stores bodies was ever released."""
     op.create_table(
         "journal",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
@@ -38,9 +38,11 @@ def upgrade() -> None:
             sqlite_where=there,
         )
     # Nothing reads them; they held whatever a provider chose to say.
-    op.execute("UPDATE callback SET body = ''")
+    op.drop_column("callback", "body")
 
 
 def downgrade() -> None:
     """Undo; forgotten bodies stay forgotten."""
+    body = sa.Column("body", sa.LargeBinary, nullable=False, server_default=sa.text("''"))
+    op.add_column("callback", body)
     op.drop_table("journal")
