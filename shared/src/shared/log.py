@@ -8,8 +8,8 @@ included, because a driver's error message may quote the data.
 from __future__ import annotations
 
 import logging
-import re
 import random
+import re
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager

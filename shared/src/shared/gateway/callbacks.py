@@ -1,8 +1,8 @@
 """Callbacks as they came: stored once, answered after the commit, asked about afterwards.
 
 A callback is a nudge. Its row says which payment to ask the provider about; what of its body may be
-kept for a person is in the journal. Nothing in it is believed, so a forged one costs one question: a callback about a payment
-we know goes first, all others share a slow lane and a daily allowance.
+kept for a person is in the journal. Nothing in it is believed, so a forged one costs one question:
+a callback about a payment we know goes first, all others share a slow lane and a daily allowance.
 """
 
 from __future__ import annotations

@@ -93,6 +93,8 @@ class ProviderPayment:
     confirmation_url: str | None = None
     qr_payload: str | None = None
     """The https address to show as a code to scan, or to open on the payer's telephone."""
+    expires_at: datetime | None = None
+    """Until when it can be paid, where the provider says it."""
     payment_id: UUID | None = None
     """Our id, where the provider gave it back."""
     allocations: tuple[Allocation, ...] = ()

@@ -1,0 +1,1 @@
+"""The banks that take SBP payments for a merchant: a folder for each."""

@@ -1,0 +1,1 @@
+"""Raiffeisen, the first acquirer: `wire` translates, `api` talks."""

@@ -1,0 +1,1 @@
+"""T-Bank, the second acquirer: `wire` translates, `api` talks."""
