@@ -46,7 +46,7 @@ async def test_a_payment_tells_its_story(place: Any, capsys: pytest.CaptureFixtu
     assert (first["payment_id"], first["object_id"]) == (made["id"], made["provider_payment_id"])
     told = next(entry for entry in story if entry["call"] == "payment.succeeded")
     assert (told["direction"], told["outcome"], told["status"]) == ("in", "accepted", 200)
-    assert told["said"]["object"]["payment_method"]["card"]["last4"] == "4477"
+    assert told["said"]["object"]["amount"] == {"value": "650.00", "currency": "RUB"}
     (command,) = (one for one in COMMANDS if one.name == "journal")
     parser = argparse.ArgumentParser()
     command.configure(parser)

@@ -386,14 +386,18 @@ def _notification(event: str, about: Any, kind: Any = "notification") -> bytes:
 )
 def test_a_notification_names_a_payment(event: str, claims: Status) -> None:
     nudge = wire.callback(_notification(event, SUCCEEDED), SHOPS, "yookassa:100500")
-    assert nudge == Nudge(event, "yookassa:1000001", ID, OURS, claims)
+    assert nudge is not None
+    assert nudge._replace(kept=b"") == Nudge(event, "yookassa:1000001", ID, OURS, claims)
 
 
 def test_a_notification_names_a_refund_and_its_payment() -> None:
     about = {"id": "refund-1", "payment_id": ID, "status": "succeeded"}
     nudge = wire.callback(_notification("refund.succeeded", about), SHOPS, "yookassa:100500")
     claims = (Status.SUCCEEDED, Kind.REFUND, ID)
-    assert nudge == Nudge("refund.succeeded", "yookassa:100500", "refund-1", None, *claims)
+    assert nudge is not None
+    assert nudge._replace(kept=b"") == Nudge(
+        "refund.succeeded", "yookassa:100500", "refund-1", None, *claims
+    )
 
 
 @pytest.mark.parametrize("odd", [7, "../payments", []])

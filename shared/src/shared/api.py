@@ -196,17 +196,20 @@ async def _read_json(request: web.Request, body_bytes_max: int) -> Any:
 
 async def read_body(request: web.Request, bytes_max: int) -> bytes:
     """Read a body of limited size; raises TooLarge as soon as it is exceeded."""
-    too_large = TooLarge(
+    if (request.content_length or 0) > bytes_max:
+        raise _too_large(bytes_max)
+    raw = await request.read()
+    if len(raw) > bytes_max:
+        raise _too_large(bytes_max)
+    return raw
+
+
+def _too_large(bytes_max: int) -> TooLarge:
+    return TooLarge(
         Text(
             f"At most {bytes_max} bytes are read here", f"Здесь читается не более {bytes_max} байт"
         )
     )
-    if (request.content_length or 0) > bytes_max:
-        raise too_large
-    raw = await request.read()
-    if len(raw) > bytes_max:
-        raise too_large
-    return raw
 
 
 def validated(model: type[AnyModel], value: Any) -> AnyModel:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from shared.errors import Text
@@ -276,8 +276,7 @@ class Kind(StrEnum):
     METHOD = "method"
 
 
-@dataclass(frozen=True, slots=True)
-class Nudge:
+class Nudge(NamedTuple):
     """What a callback claims; nothing of it is believed, it only says what to ask about."""
 
     event: str
@@ -289,5 +288,5 @@ class Nudge:
     kind: Kind = Kind.PAYMENT
     about: str | None = None
     """The provider's id of the payment that a refund belongs to."""
-    kept: bytes = field(default=b"", compare=False)
+    kept: bytes = b""
     """What may be kept of the body: fields that are known to be harmless, as JSON."""

@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from gateway_yookassa.wire.masked import masked
+from gateway_yookassa.wire.masked import claimed
 from gateway_yookassa.wire.words import ID, shop_name, uuid
 from shared.gateway.provider import Kind, Malformed, Nudge, Status
 
@@ -52,4 +52,5 @@ def callback(body: bytes, shops: frozenset[str], default: str) -> Nudge | None:
     if belongs is not None and not (isinstance(belongs, str) and ID.fullmatch(belongs)):
         raise Malformed('"object.payment_id" must be an id')
     shop = named if named in shops else default
-    return Nudge(event, shop, found, payment_id, claims, kind, belongs, masked(said))
+    kept = claimed(said, about, "" if kind is Kind.METHOD else found)
+    return Nudge(event, shop, found, payment_id, claims, kind, belongs, kept)

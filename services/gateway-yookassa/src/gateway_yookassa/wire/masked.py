@@ -76,6 +76,14 @@ _ERROR: Final[Shape] = {
     "description": _detail,
 }
 _NOTICE: Final[Shape] = _plain("type", "event")
+_CLAIM: Final[Shape] = {
+    **_plain("status", "paid", "test", "payment_id", "created_at"),
+    "amount": _AMOUNT,
+    "cancellation_details": _plain("party", "reason"),
+    "metadata": _plain("payment_id", "contract", "charge_id", "refund_id"),
+}
+"""What a callback claims, in short: thousands may come in a second, and nothing of it is believed.
+The whole is in the answer to the question that follows, an entry of its own."""
 _PLAIN: Final = frozenset((bool, int, type(None)))
 
 
@@ -96,9 +104,14 @@ def masked(value: Any) -> bytes:
     kept = _object(value) if not isinstance(about, dict) else _kept(value, _NOTICE)
     if isinstance(about, dict):
         kept["object"] = _object(about)
-    text = orjson.dumps(kept)
-    # YooKassa writes neither into these fields, but whoever invents a callback may.
-    return orjson.dumps(redacted(kept)) if b"@" in text or b"+" in text else text
+    return _clean(kept)
+
+
+def claimed(notice: Mapping[str, Any], about: Mapping[str, Any], found: str) -> bytes:
+    """Return in short what a callback claims; `found` is the id of its object, if no secret."""
+    kept = _kept(notice, _NOTICE)
+    kept["object"] = {"id": found, **_kept(about, _CLAIM)} if found else _kept(about, _CLAIM)
+    return _clean(kept)
 
 
 def masked_body(body: bytes) -> bytes:
@@ -120,6 +133,12 @@ def subject(path: str, sent: Any, said: Any) -> Subject:
     metadata = [body["metadata"] for body in bodies if isinstance(body.get("metadata"), dict)]
     ours = _first(metadata, "payment_id")
     return Subject(found, payment, uuid(ours))
+
+
+def _clean(kept: dict[str, Any]) -> bytes:
+    text = orjson.dumps(kept)
+    # YooKassa writes neither into these fields, but whoever invents a callback may.
+    return orjson.dumps(redacted(kept)) if b"@" in text or b"+" in text else text
 
 
 def _object(value: Mapping[str, Any]) -> dict[str, Any]:
