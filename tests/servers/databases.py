@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from itertools import count
 
 from sqlalchemy import make_url, text
@@ -53,6 +54,14 @@ async def create(server: str, name: str) -> str:
 async def drop(server: str, name: str) -> None:
     """Drop a database and cut off whoever is connected; one that does not exist is fine."""
     await _execute(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+async def empty(url: str, tables: Sequence[str]) -> None:
+    """Delete the rows of these tables; an empty one costs next to nothing, as TRUNCATE does not."""
+    looked = "".join(
+        f'IF EXISTS (SELECT FROM "{name}") THEN DELETE FROM "{name}"; END IF; ' for name in tables
+    )
+    await _execute(url, f"DO $$ BEGIN {looked}END $$")
 
 
 async def _execute(server: str, statement: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,7 +19,8 @@ from sqlalchemy import select
 
 from gateway_yookassa.app import build
 from gateway_yookassa.settings import Settings
-from servers.processes import free_ports
+from servers import databases
+from servers.processes import free_ports, run_aside
 from shared import problem
 from shared.clock import system_clock
 from shared.crypto import Link, new_encryption_key, token_hash, write_link
@@ -33,6 +36,8 @@ from simulators.harness import Sandbox
 
 SECONDS = 20
 KEY = new_encryption_key()
+ON_POSTGRES = (pytest.mark.connected, pytest.mark.postgres)
+TABLES = [table.name for schema in work.SCHEMAS for table in schema.sorted_tables]
 SCOPES = ["payments:write", "journal:read", "reconciliation:write"]
 HURRY = {
     "YOOKASSA_POLL_DELAYS": "1s,2s",
@@ -179,6 +184,36 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def sqlite_prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the gateway's tables and one contract, to be copied."""
+    path = tmp_path_factory.mktemp("gateway") / "template.db"
+    run_aside(_prepare(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_prepared(postgres_server: str) -> Iterator[str]:
+    """One PostgreSQL database with the gateway's tables: making one for each test takes longer."""
+    name = databases.fresh_name("gateway")
+    url = run_aside(databases.create(postgres_server, name))
+    run_aside(_prepare(url))
+    yield url
+    run_aside(databases.drop(postgres_server, name))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=ON_POSTGRES)])
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with the gateway's tables and the one contract that everybody pays for."""
+    if request.param == "sqlite":
+        path = shutil.copy(request.getfixturevalue("sqlite_prepared"), tmp_path / "gateway.db")
+        return f"sqlite+aiosqlite:///{path}"
+    url: str = request.getfixturevalue("postgres_prepared")
+    await databases.empty(url, TABLES)
+    await _know(url)
+    return url
+
+
 @pytest.fixture
 async def start(
     sandbox: Sandbox, database_url: str, monkeypatch: pytest.MonkeyPatch
@@ -208,8 +243,6 @@ async def start(
             for name, value in environment.items():
                 monkeypatch.setenv(name, value)
             running = _running(sandbox, Settings(), port)
-            if not started:
-                await _prepare(database_url)
             made = await stack.enter_async_context(running)
             if not started:
                 callback = {"url": f"{made.url}/yookassa/callbacks"}
@@ -228,6 +261,15 @@ async def place(start: Callable[..., Any]) -> Installation:
 
 async def _prepare(url: str) -> None:
     """Make the tables, and the one contract that everybody pays for."""
+    db = open_database(url)
+    async with transaction(db) as tx:
+        for schema in work.SCHEMAS:
+            await tx.run_sync(schema.create_all)
+    await db.close()
+    await _know(url)
+
+
+async def _know(url: str) -> None:
     said = ContractChanged(
         contract="100245",
         occurred_at=datetime(2026, 11, 22, tzinfo=UTC),
@@ -239,7 +281,5 @@ async def _prepare(url: str) -> None:
     event = said.event("core-billing", subject="100245", revision=1, correlation_id="c")
     db = open_database(url)
     async with transaction(db) as tx:
-        for schema in work.SCHEMAS:
-            await tx.run_sync(schema.create_all)
         await directory.keep(tx, [event])
     await db.close()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from shared import migrations
 
 
-async def test_migrations_make_the_schemas(database_url: str) -> None:
+async def test_migrations_make_the_schemas(fresh_database: Callable[[str], str]) -> None:
+    database_url = fresh_database("gateway")
     await migrations.migrate(database_url, "gateway_yookassa")
     assert await migrations.differences(database_url, "gateway_yookassa") == []
     assert await migrations.is_current(database_url, "gateway_yookassa")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
-from sqlalchemy import select, text
+from sqlalchemy import select
 from yarl import URL
 
 from servers import databases
@@ -99,6 +100,7 @@ TOKENS = {
     token_hash("auditor"): ApiToken(name="auditor", scopes=("journal:read",)),
 }
 ON_POSTGRES = (pytest.mark.connected, pytest.mark.postgres)
+TABLES = [table.name for schema in work.SCHEMAS for table in schema.sorted_tables]
 TERMS = Terms(Money(100), Money(35_000_000))
 TIMING = Timing(
     poll=(20 * SECOND, 40 * SECOND, 60 * SECOND),
@@ -617,18 +619,24 @@ def gateway_postgres(postgres_server: str) -> Iterator[str]:
     run_aside(databases.drop(postgres_server, url.rpartition("/")[2]))
 
 
+@pytest.fixture(scope="session")
+def gateway_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the gateway's tables, to be copied."""
+    path = tmp_path_factory.mktemp("gateway") / "template.db"
+    run_aside(_create_tables(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=ON_POSTGRES)])
 async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """An empty database with the gateway's tables: SQLite, then PostgreSQL."""
     if request.param == "postgres":
-        opened = open_database(request.getfixturevalue("gateway_postgres"))
-        tables = [table.name for schema in work.SCHEMAS for table in schema.sorted_tables]
-        async with transaction(opened) as tx:
-            await tx.execute(text(f"TRUNCATE {', '.join(tables)}"))
+        url = request.getfixturevalue("gateway_postgres")
+        await databases.empty(url, TABLES)
     else:
-        url = f"sqlite+aiosqlite:///{tmp_path}/gateway.db"
-        await _create_tables(url)
-        opened = open_database(url)
+        path = shutil.copy(request.getfixturevalue("gateway_sqlite"), tmp_path / "gateway.db")
+        url = f"sqlite+aiosqlite:///{path}"
+    opened = open_database(url)
     yield opened
     await opened.close()
 
