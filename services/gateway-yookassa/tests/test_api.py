@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from pytest_aiohttp.plugin import AiohttpServer
 from yarl import URL
 
-from gateway_yookassa import client
 from gateway_yookassa.api import YooKassa
 from gateway_yookassa.client import Shop
+from shared.gateway import client
 from shared.gateway.provider import (
     Missing,
     Page,

@@ -59,6 +59,7 @@ from shared.gateway.method import MethodStatus, ProviderMethod
 from shared.gateway.methods_rules import Method
 from shared.gateway.orders import Begun, Wish, begin
 from shared.gateway.provider import (
+    Forged,
     Kind,
     Malformed,
     Missing,
@@ -785,6 +786,7 @@ class Caller:
 
     async def call(self, body: Any, headers: Mapping[str, str] | None = None) -> int:
         answer = await self._client.post("/yookassa/callbacks", data=body, headers=headers)
+        self.answer = await answer.read()
         return answer.status
 
     async def open(
@@ -825,8 +827,14 @@ class Caller:
         return answer.status, answer.headers.get("Location", ""), await answer.text()
 
 
-def _read_callback(body: bytes) -> Nudge | None:
-    """Read `{"id", "event"}`, the words of the fake provider."""
+SIGNATURE = "X-Fake-Signature"
+ANSWER = b"taken"
+
+
+def _read_callback(request: web.BaseRequest, body: bytes) -> Nudge | None:
+    """Read `{"id", "event"}`, the words of the fake provider; the signature is the word "fine"."""
+    if request.headers.get(SIGNATURE, "fine") != "fine":
+        raise Forged
     try:
         said = orjson.loads(body)
         found, event = said["id"], said["event"]
@@ -836,9 +844,16 @@ def _read_callback(body: bytes) -> Nudge | None:
         raise Malformed("not an id")
     if event == "payment_method.active":
         return Nudge(event, SHOP, found, None, Status.SUCCEEDED, Kind.METHOD)
-    known = event.startswith("payment.")
-    kept = _mask(body)
-    return Nudge(event, SHOP, found, None, Status.SUCCEEDED, kept=kept) if known else None
+    if not event.startswith("payment."):
+        return None
+    proof = _signed(found) if event == "payment.signed" else None
+    return Nudge(event, SHOP, found, None, Status.SUCCEEDED, kept=_mask(body), proof=proof)
+
+
+def _signed(provider_id: str) -> ProviderPayment:
+    created = datetime(2026, 11, 22, 9, tzinfo=UTC)
+    paid = (provider_id, SHOP, Status.SUCCEEDED, "SUCCESS", 65_000, "RUB", False, created)
+    return ProviderPayment(*paid)
 
 
 def _mask(body: bytes) -> bytes:
@@ -851,7 +866,7 @@ def _mask(body: bytes) -> bytes:
 
 @pytest.fixture
 def make_caller(stand: Stand, aiohttp_client: AiohttpClient) -> Callable[..., Any]:
-    async def make(allowed: Any = None, trusted: Any = ()) -> Caller:
+    async def make(allowed: Any = None, trusted: Any = (), prove: Any = None) -> Caller:
         gateway = stand.gateway
         limits = Limits(PUBLIC_URL, timedelta(0))
         api = rest.build(gateway, limits, "Payments", "/yookassa")
@@ -864,8 +879,9 @@ def make_caller(stand: Stand, aiohttp_client: AiohttpClient) -> Callable[..., An
         journal = Journal(gateway.db, gateway.service, gateway.clock, timedelta(days=90))
         keeping = Keeping(journal, _mask)
         wake = partial(methods_binding.nudge, gateway)
+        taking = door.Taking(intake, wake, prove, ANSWER)
         receive = door.handler(
-            gateway.service, intake, _read_callback, gateway.clock, visitors, keeping, wake
+            gateway.service, _read_callback, gateway.clock, visitors, keeping, taking
         )
         app.router.add_post("/callbacks", receive)
 

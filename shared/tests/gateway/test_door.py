@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import orjson
 import pytest
 
+from shared.errors import Text, Unavailable
 from shared.gateway import callbacks
+from shared.gateway.provider import Nudge
 from shared.metrics import CALLBACKS
 
 ID = "3294d482-000f-5000-8000-1a2b3c4d5e6f"
@@ -109,3 +112,41 @@ async def test_two_hundred_callbacks_at_once(stand: Any, caller: Any) -> None:
     ]
     assert set(await asyncio.gather(*(caller.call(body) for body in bodies))) == {200}
     assert len(await stand.rows(callbacks.callback)) == 50
+
+
+async def test_a_foreign_signature_is_refused_counted_and_not_stored(
+    stand: Any, caller: Any
+) -> None:
+    before = _counted("forged")
+    body = orjson.dumps({"id": ID, "event": "payment.succeeded"})
+    assert await caller.call(body, {"X-Fake-Signature": "other"}) == 403
+    assert _counted("forged") == before + 1
+    assert await stand.rows(callbacks.callback) == []
+
+
+async def test_what_was_taken_is_answered_in_the_providers_words(caller: Any) -> None:
+    body = orjson.dumps({"id": ID, "event": "payment.succeeded"})
+    assert (await caller.call(body), caller.answer) == (200, b"taken")
+
+
+async def test_what_is_proven_is_kept_before_it_is_answered(stand: Any, make_caller: Any) -> None:
+    kept: list[str] = []
+
+    async def prove(nudge: Nudge, _at: datetime) -> None:
+        assert await stand.rows(callbacks.callback) == []
+        assert nudge.proof is not None
+        kept.append(nudge.proof.id)
+
+    caller = await make_caller(prove=prove)
+    for event in ("payment.signed", "payment.succeeded"):
+        assert await caller.call(orjson.dumps({"id": ID, "event": event})) == 200
+    assert kept == [ID]
+
+
+async def test_what_could_not_be_kept_comes_again(stand: Any, make_caller: Any) -> None:
+    async def prove(_nudge: Nudge, _at: datetime) -> None:
+        raise Unavailable(Text("later", "позже"))
+
+    caller = await make_caller(prove=prove)
+    assert await caller.call(orjson.dumps({"id": ID, "event": "payment.signed"})) == 503
+    assert await stand.rows(callbacks.callback) == []

@@ -12,8 +12,9 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from gateway_yookassa import wire
-from gateway_yookassa.client import Answer, Client, Shop
+from gateway_yookassa.client import Shop, client
 from shared.errors import Text
+from shared.gateway.answer import Answer
 from shared.gateway.journal import Journal
 from shared.gateway.method import ProviderMethod
 from shared.gateway.provider import (
@@ -43,7 +44,7 @@ class YooKassa:
     """One shop; usable while its client is connected."""
 
     def __init__(self, shop: Shop, journal: Journal | None = None) -> None:
-        self.client = Client(shop, journal)
+        self.client = client(shop, journal)
         self.shop = self.client.shop
         self.test = shop.test
         self.kinds = wire.BINDABLE

@@ -111,13 +111,13 @@ def _application(settings: Settings, made: Parts) -> web.Application:
     intake = Intake(gateway.db, gateway.clock)
     known, default = frozenset(gateway.providers), made.shops[0].shop
 
-    def read(body: bytes) -> Nudge | None:
+    def read(_request: web.BaseRequest, body: bytes) -> Nudge | None:
         return wire.callback(body, known, default)
 
     visitors = door.Visitors(settings.networks(), settings.trusted_proxies)
     keeping = Keeping(made.journal, wire.masked_body)
-    wake = partial(methods_binding.nudge, gateway)
-    receive = door.handler(NAME, intake, read, gateway.clock, visitors, keeping, wake)
+    taking = door.Taking(intake, partial(methods_binding.nudge, gateway))
+    receive = door.handler(NAME, read, gateway.clock, visitors, keeping, taking)
     app.router.add_post("/callbacks", receive)
 
     # Handlers use all three, and handlers outlive the loops: so they end with the application.

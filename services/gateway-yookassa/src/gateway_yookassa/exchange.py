@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import orjson
 
 from gateway_yookassa import wire
 from shared import log as logs
+from shared.gateway.client import Exchange
 from shared.gateway.journal import Entry
 
 
-def entry(
-    at: datetime,
-    shop: str,
-    call: tuple[str, str],
-    outcome: str,
-    status: int | None,
-    seconds: float,
-    sent: Any,
-    said: Any,
-) -> Entry:
-    """Return the entry of a request; `call` is its method and path, the bodies are read."""
-    method, path = call
-    about = wire.subject(path, sent, said)
+def entry(one: Exchange) -> Entry:
+    """Return the entry of a request and its answer."""
+    sent, said = _read(one.sent), _read(one.heard.body)
+    about = wire.subject(one.path, sent, said)
     return Entry(
-        at,
+        one.at,
         "out",
-        shop,
-        f"{method} {_without_id(path)}",
-        outcome,
-        status,
-        round(seconds * 1_000_000),
+        one.shop,
+        f"{one.method} {_without_id(one.path)}",
+        one.outcome,
+        one.heard.status,
+        round(one.seconds * 1_000_000),
         about.object_id,
         about.provider_payment_id,
         about.payment_id,
@@ -42,7 +33,7 @@ def entry(
     )
 
 
-def read(body: bytes | None) -> Any:
+def _read(body: bytes | None) -> Any:
     """Return a body as JSON; None where it is none."""
     try:
         return orjson.loads(body) if body else None

@@ -1,14 +1,15 @@
 """Where callbacks come in: who may knock, how much is read, what is kept.
 
-The source's network is checked before anything is read. Garbage gets an error, because a provider
-never sends it; a well-formed callback about something we do not handle gets 200 and is counted,
-because an error would only bring it again.
+The source's network is checked before anything is read. Garbage and a foreign signature get an
+error, because a provider never sends them; a well-formed callback about something we do not handle
+gets 200 and is counted, because an error would only bring it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
@@ -18,7 +19,7 @@ from shared.clock import Clock
 from shared.errors import BadRequest, Forbidden, SaldoError, Text
 from shared.gateway.callbacks import Received
 from shared.gateway.intake import Intake
-from shared.gateway.provider import Kind, Malformed, Nudge
+from shared.gateway.provider import Forged, Kind, Malformed, Nudge
 from shared.gateway.visits import Keeping, Visit
 from shared.metrics import CALLBACKS
 
@@ -26,8 +27,12 @@ BODY_BYTES_MAX: Final = 64 * 1024
 PEERS_MAX: Final = 1000
 FORWARDED: Final = "X-Forwarded-For"
 
-ReadCallback = Callable[[bytes], Nudge | None]
-"""Reads a body: None for a known kind we do not handle; raises Malformed for garbage."""
+ReadCallback = Callable[[web.BaseRequest, bytes], Nudge | None]
+"""Reads a body: None for a known kind we do not handle; raises Malformed for garbage, Forged for a
+signature that is not the provider's."""
+
+Prove = Callable[[Nudge, datetime], Awaitable[object]]
+"""Keeps what the signature of a callback proves, before anybody is told that it was taken."""
 
 Wake = Callable[[str], Awaitable[object]]
 """Has the method of a provider's token asked about."""
@@ -35,6 +40,7 @@ Wake = Callable[[str], Awaitable[object]]
 _FOREIGN: Final = Text(
     "Callbacks are not accepted from this address", "С этого адреса уведомления не принимаются"
 )
+_FORGED: Final = Text("The signature does not fit", "Подпись не подходит")
 
 
 class Visitors:
@@ -68,21 +74,28 @@ class Visitors:
         return address is not None and contains(allowed, address)
 
 
+class Taking(NamedTuple):
+    """What is done with a callback that could be read."""
+
+    intake: Intake
+    wake: Wake | None = None
+    """Without it what is told of a saved method is ignored: its token would stand in a row."""
+    prove: Prove | None = None
+    """Without it nothing is believed for its signature."""
+    answer: bytes = b""
+    """The body by which the provider knows that it was heard, with 200."""
+
+
 def handler(
     service: str,
-    intake: Intake,
     read: ReadCallback,
     clock: Clock,
     visitors: Visitors,
     keeping: Keeping,
-    wake: Wake | None = None,
+    taking: Taking,
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler of the callback address.
-
-    What is told of a saved method is not stored, for its token would stand in it; without `wake`
-    it is ignored.
-    """
-    outcomes = ("accepted", "refused", "malformed", "ignored", "full")
+    """Return the handler of a callback address."""
+    outcomes = ("accepted", "refused", "forged", "malformed", "ignored", "full")
     counters = {name: CALLBACKS.labels(service, name) for name in outcomes}
 
     async def receive(request: web.Request) -> web.Response:
@@ -92,23 +105,14 @@ def handler(
                 visit.outcome = "refused"
                 raise Forbidden(_FOREIGN)
             visit.body = await read_body(request, BODY_BYTES_MAX)
-            visit.nudge = nudge = read(visit.body)
-            if nudge is None or (nudge.kind is Kind.METHOD and wake is None):
+            visit.nudge = nudge = _understood(request, visit, read)
+            if nudge is None or (nudge.kind is Kind.METHOD and taking.wake is None):
                 visit.outcome = "ignored"
-            elif nudge.kind is Kind.METHOD and wake is not None:
-                visit.outcome = "full"
-                await wake(nudge.provider_payment_id)
-                visit.outcome = "accepted"
             else:
                 visit.outcome = "full"
-                await intake.put(Received(nudge, visit.at))
+                await _taken(taking, nudge, visit.at)
                 visit.outcome = "accepted"
             visit.status = 200
-        except Malformed as error:
-            visit.status = BadRequest.status
-            raise BadRequest(
-                Text(f"Not a callback: {error}", f"Это не уведомление: {error}")
-            ) from None
         except SaldoError as error:
             visit.status = error.status
             raise
@@ -118,6 +122,30 @@ def handler(
         finally:
             counters[visit.outcome].inc()
             keeping.note(visit)
-        return web.Response()
+        return web.Response(body=taking.answer or None)
 
     return receive
+
+
+def _understood(request: web.BaseRequest, visit: Visit, read: ReadCallback) -> Nudge | None:
+    try:
+        return read(request, visit.body)
+    except Forged:
+        visit.outcome = "forged"
+        raise Forbidden(_FORGED) from None
+    except Malformed as error:
+        raise BadRequest(Text(f"Not a callback: {error}", f"Это не уведомление: {error}")) from None
+
+
+def _taken(taking: Taking, nudge: Nudge, at: datetime) -> Awaitable[object]:
+    """Return what must be waited for; for most callbacks that is the intake alone."""
+    if nudge.kind is Kind.METHOD and taking.wake is not None:
+        return taking.wake(nudge.provider_payment_id)
+    if nudge.proof is not None and taking.prove is not None:
+        return _proven(taking.prove, taking.intake, nudge, at)
+    return taking.intake.put(Received(nudge, at))
+
+
+async def _proven(prove: Prove, intake: Intake, nudge: Nudge, at: datetime) -> None:
+    await prove(nudge, at)
+    await intake.put(Received(nudge, at))

@@ -268,6 +268,10 @@ class Malformed(ValueError):
     """A callback that no provider of ours would send."""
 
 
+class Forged(ValueError):
+    """A callback whose signature is not its provider's: refused and counted, never stored."""
+
+
 class Kind(StrEnum):
     """What a callback is about."""
 
@@ -290,3 +294,5 @@ class Nudge(NamedTuple):
     """The provider's id of the payment that a refund belongs to."""
     kept: bytes = b""
     """What may be kept of the body: fields that are known to be harmless, as JSON."""
+    proof: ProviderPayment | None = None
+    """What the provider has signed, where it cannot be asked and its word must do."""
