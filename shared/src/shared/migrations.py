@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,9 +48,9 @@ async def migrate(url: str, package: str) -> None:
 
 async def is_current(url: str, package: str) -> bool:
     """Say whether the database stands at the newest version of its service."""
-    head = ScriptDirectory.from_config(_config(package)).get_current_head()
-    current = await _look(url, _version(package))
-    return bool(current == head)
+    heads = ScriptDirectory.from_config(_config(package)).get_heads()
+    current = await _look(url, _versions(package))
+    return bool(current == set(heads))
 
 
 async def differences(url: str, package: str) -> list[Any]:
@@ -132,10 +133,13 @@ def _partial_index(table: str, columns: str, name: str, where: str) -> None:
 
 
 def _config(package: str) -> Config:
-    folder = Path(importlib.import_module(f"{package}.migrations").__file__ or "").parent
+    module = importlib.import_module(f"{package}.migrations")
+    own = (Path(module.__file__ or "").parent / "versions",)
+    # A service whose tables are partly a shared room's names that room's versions, too.
+    folders: Sequence[Path] = getattr(module, "VERSIONS", own)
     config = Config()
     config.set_main_option("script_location", str(_ENVIRONMENT))
-    config.set_main_option("version_locations", str(folder / "versions"))
+    config.set_main_option("version_locations", os.pathsep.join(map(str, folders)))
     config.set_main_option("path_separator", "os")
     config.attributes["version_table"] = version_table(package)
     return config
@@ -148,14 +152,14 @@ def _upgrade(connection: Connection, package: str) -> None:
         connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
     config = _config(package)
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, "heads")
 
 
-def _version(package: str) -> Callable[[Connection], str | None]:
+def _versions(package: str) -> Callable[[Connection], set[str]]:
     options = {"version_table": version_table(package)}
-    return lambda connection: MigrationContext.configure(
-        connection, opts=options
-    ).get_current_revision()
+    return lambda connection: set(
+        MigrationContext.configure(connection, opts=options).get_current_heads()
+    )
 
 
 async def _run(url: str, work: Callable[[Connection], Any]) -> Any:
