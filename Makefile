@@ -19,7 +19,7 @@ READY_FOR_DEMO := $(if $(wildcard $(DEV_READY)),$(DEV_READY),$(DEMO_READY))
 # A lock made with a machine's own index holds that machine's versions and too few hashes.
 UV := env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_DEFAULT_INDEX -u UV_FIND_LINKS -u UV_CONFIG_FILE uv
 COMPILE := $(UV) pip compile --no-config --quiet --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade)
+	--generate-hashes --no-strip-extras --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
