@@ -846,14 +846,8 @@ def _read_callback(request: web.BaseRequest, body: bytes) -> Nudge | None:
         return Nudge(event, SHOP, found, None, Status.SUCCEEDED, Kind.METHOD)
     if not event.startswith("payment."):
         return None
-    proof = _signed(found) if event == "payment.signed" else None
+    proof = f"signed {found}" if event == "payment.signed" else None
     return Nudge(event, SHOP, found, None, Status.SUCCEEDED, kept=_mask(body), proof=proof)
-
-
-def _signed(provider_id: str) -> ProviderPayment:
-    created = datetime(2026, 11, 22, 9, tzinfo=UTC)
-    paid = (provider_id, SHOP, Status.SUCCEEDED, "SUCCESS", 65_000, "RUB", False, created)
-    return ProviderPayment(*paid)
 
 
 def _mask(body: bytes) -> bytes:

@@ -1,23 +1,20 @@
 """What an acquiring bank is to this gateway: pure, in no bank's words.
 
-A dynamic QR is a payment of the shared gateway: `create` registers it, `fetch` asks about it. What
-SBP adds is here: a code that is ended before its time, codes that live for years and are paid many
-times, and callbacks that are signed. A new bank is one folder that implements `Acquirer`.
+A dynamic code is a payment of the shared gateway: `create` registers it, `fetch` asks about it.
+What SBP adds is here: a code that is ended before its time, codes that live for years and are paid
+many times, and callbacks that are signed. A new bank is one folder that implements `Acquirer`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from shared.gateway.keeper import Keeper
 from shared.gateway.provider import Failure, Nudge, Provider, ProviderPayment
 from shared.gateway.till import Till
-
-
-class Forged(ValueError):
-    """A callback whose signature is not its bank's: refused and counted, never stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +37,23 @@ class StaticCode:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
-    """A payment by a static code, which its bank cannot be asked about: signed is all there is.
+class Proven:
+    """A payment by a static code, which its bank cannot be asked about: signed is all there is."""
 
-    `transaction_id` and `qr_id` are not covered by the signature; the other facts are.
-    """
-
-    transaction_id: str
-    qr_id: str
     order: str
+    qr_id: str
+    """Not covered by the signature, as the transaction is not."""
     payment: ProviderPayment
-    """Its id is the transaction's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What a genuine callback is about."""
-
-    nudge: Nudge | None
-    """None for what the bank tells everybody and nobody here handles."""
-    signed: Signed | None = None
+    """Its id is the transaction's; whose it is the order says."""
 
 
 class Acquirer(Provider, Keeper, Protocol):
     """One merchant account at a bank.
 
-    `Provider.create` registers a dynamic QR and returns a payment with `qr_payload` and
-    `expires_at`; `request` names our payment's id as the order (`payment_id.hex`), so that a
-    callback finds its row before the answer has come. `listed`, `captured` and `refunds_listed`
-    return an empty page where the bank has no such list.
+    `Provider.create` registers a dynamic code and returns a payment with `qr_payload` and
+    `expires_at`; `request` names our payment in the order, so that a callback finds its row before
+    the answer has come. `listed`, `captured` and `refunds_listed` return an empty page where the
+    bank has no such list.
     """
 
     @property
@@ -79,14 +64,21 @@ class Acquirer(Provider, Keeper, Protocol):
     def answer(self) -> bytes:
         """The body that tells the bank that its callback was taken, with HTTP 200."""
 
-    def hear(self, headers: Mapping[str, str], body: bytes) -> Heard:
-        """Check and read a callback; `headers` in lower case.
+    def connected(self) -> AbstractAsyncContextManager[None]:
+        """Hold the connections to the bank open."""
 
+    def hear(self, headers: Mapping[str, str], body: bytes) -> Nudge | None:
+        """Check and read a callback; None for what the bank tells everybody and nobody handles.
+
+        A payment by a static code has `proof`, a `Proven`. Names in `headers` may have any case.
         Raises Forged for a wrong signature, Malformed for what no bank would send.
         """
 
+    def masked(self, body: bytes) -> bytes:
+        """Return what may be kept of a callback that could not be read."""
+
     async def cancel(self, provider_payment_id: str) -> ProviderPayment | Failure:
-        """End a dynamic QR that nobody has paid; returns how the payment stands afterwards."""
+        """End a dynamic code that nobody has paid; returns how the payment stands afterwards."""
 
     async def register(self, order: StaticOrder) -> StaticCode | Failure | None:
         """Register a code for paper; None where this bank has none that names its contract."""

@@ -32,7 +32,7 @@ ReadCallback = Callable[[web.BaseRequest, bytes], Nudge | None]
 signature that is not the provider's."""
 
 Prove = Callable[[Nudge, datetime], Awaitable[object]]
-"""Keeps what the signature of a callback proves, before anybody is told that it was taken."""
+"""Books what the signature of a callback proves; afterwards there is nothing to ask about."""
 
 Wake = Callable[[str], Awaitable[object]]
 """Has the method of a provider's token asked about."""
@@ -142,10 +142,5 @@ def _taken(taking: Taking, nudge: Nudge, at: datetime) -> Awaitable[object]:
     if nudge.kind is Kind.METHOD and taking.wake is not None:
         return taking.wake(nudge.provider_payment_id)
     if nudge.proof is not None and taking.prove is not None:
-        return _proven(taking.prove, taking.intake, nudge, at)
+        return taking.prove(nudge, at)
     return taking.intake.put(Received(nudge, at))
-
-
-async def _proven(prove: Prove, intake: Intake, nudge: Nudge, at: datetime) -> None:
-    await prove(nudge, at)
-    await intake.put(Received(nudge, at))

@@ -28,6 +28,10 @@ from shared.money import RUB, Money, MoneyError, WireMoney
 
 ALLOCATIONS_MAX: Final = 20
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
+_USUALLY_NONE: Final = (
+    *("allocations", "reason", "method"),
+    *("qr_payload", "qr_image_url", "expires_at"),
+)
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _EMAIL = re.compile(r"[^\s@<>,;\"()]{1,64}@[^\s@<>,;\"()]{1,180}\.[^\s@<>,;\"().]{2,}")
@@ -159,7 +163,8 @@ class NewPayment(Body):
 class PaymentView(BaseModel):
     """A payment as its maker sees it; the address is null while it is being made.
 
-    Where a code to scan was wanted, `qr_payload` is what it holds, and there is no address.
+    Where a code to scan was wanted, `qr_payload` is what it holds, `qr_image_url` shows it, and
+    there is no address.
     """
 
     id: UUID
@@ -174,18 +179,23 @@ class PaymentView(BaseModel):
     reason: str | None = None
     method: str | None = None
     qr_payload: str | None = None
+    qr_image_url: str | None = None
+    expires_at: AwareDatetime | None = None
 
     @model_serializer(mode="wrap")
     def _without_the_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         said: dict[str, Any] = handler(self)
-        for name in ("allocations", "reason", "method", "qr_payload"):
+        for name in _USUALLY_NONE:
             if said.get(name) is None:
                 said.pop(name, None)
         return said
 
 
-def view(payment: Payment, status: Status) -> PaymentView:
-    """Return how a payment looks from outside; several contracts are listed, one is named."""
+def view(payment: Payment, status: Status, codes_url: str) -> PaymentView:
+    """Return how a payment looks from outside; several contracts are listed, one is named.
+
+    `codes_url` is where the pictures of codes are.
+    """
     parts = payment.allocations
     several = tuple(
         Share(contract=part.contract, amount=Money(part.amount_kopecks)) for part in parts
@@ -202,4 +212,6 @@ def view(payment: Payment, status: Status) -> PaymentView:
         reason=payment.reason or payment.held,
         method=payment.means,
         qr_payload=payment.qr_payload,
+        qr_image_url=f"{codes_url}/{payment.id}.svg" if payment.qr_payload else None,
+        expires_at=payment.expires_at,
     )

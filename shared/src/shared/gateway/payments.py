@@ -60,6 +60,7 @@ payment = Table(
     Column("held", Text),
     Column("confirmation_url", Text),
     Column("qr_payload", Text),
+    Column("expires_at", Instant),
     # What the payer chose to pay with before there was a payment; `method` is what was used.
     Column("means", Text),
     Column("return_url", Text),
@@ -123,6 +124,7 @@ _FACTS: Final = (
     "said",
     "confirmation_url",
     "qr_payload",
+    "expires_at",
     "received_kopecks",
     "income_kopecks",
     "method",

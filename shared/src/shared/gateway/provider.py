@@ -294,5 +294,5 @@ class Nudge(NamedTuple):
     """The provider's id of the payment that a refund belongs to."""
     kept: bytes = b""
     """What may be kept of the body: fields that are known to be harmless, as JSON."""
-    proof: ProviderPayment | None = None
-    """What the provider has signed, where it cannot be asked and its word must do."""
+    proof: object | None = None
+    """What the provider has signed, where it cannot be asked and its signature must do."""

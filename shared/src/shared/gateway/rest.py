@@ -31,6 +31,7 @@ GATEWAY: Final = web.AppKey("gateway", Gateway)
 def build(gateway: Gateway, limits: Limits, title: str, prefix: str) -> Api:
     """Return the API; without an Idempotency-Key each request makes a payment of its own."""
     api = Api(title, prefix)
+    codes_url = f"{limits.public_url.rstrip('/')}{prefix}/qr"
 
     @api.post(
         "/v1/payments",
@@ -51,7 +52,7 @@ def build(gateway: Gateway, limits: Limits, title: str, prefix: str) -> Api:
             gateway.terms[shop.shop].check_amount(body.amount)
             begun = await begin(gateway, shop, wish, gateway.timing.answer_within)
         known = begun.status is not Status.CREATING
-        return apis.answer(view(begun.payment, begun.status), 201 if known else 202)
+        return apis.answer(view(begun.payment, begun.status, codes_url), 201 if known else 202)
 
     @api.get(
         "/v1/payments/{id}",
@@ -64,7 +65,7 @@ def build(gateway: Gateway, limits: Limits, title: str, prefix: str) -> Api:
             found = await payments.find(tx, _id(request.match_info["id"]))
         if found is None:
             raise _unknown()
-        return apis.answer(view(found, found.status))
+        return apis.answer(view(found, found.status, codes_url))
 
     journal_view.describe(api, gateway.db)
     refund_rest.add(api, gateway)

@@ -15,9 +15,11 @@ from aiohttp import web
 
 from shared.crypto import Link, read_link, write_link
 from shared.db import reading
+from shared.errors import NotFound
 from shared.gateway import payments
 from shared.gateway.gateway import Gateway
 from shared.gateway.provider import Status
+from shared.gateway.refund_asking import UNKNOWN_PAYMENT
 from shared.gateway.settle import Payment
 from shared.web import codes, pages
 
@@ -41,7 +43,23 @@ def setup(app: web.Application, gateway: Gateway, audience: str) -> None:
             said["location"] = str(link.claims["back"])
         return web.json_response(said)
 
+    async def picture(request: web.Request) -> web.Response:
+        async with reading(gateway.db) as tx:
+            payment = await payments.find(tx, _id(request.match_info["id"]))
+        if payment is None or payment.qr_payload is None:
+            raise NotFound(UNKNOWN_PAYMENT)
+        return drawn(payment.qr_payload, request.match_info["kind"])
+
     app.router.add_get("/pay/state", state, name="pay_state", allow_head=False)
+    # Open to whoever has the payment's id, which nobody guesses; there is nothing secret in a code.
+    app.router.add_get("/qr/{id}.{kind:svg|png}", picture, name="pay_code", allow_head=False)
+
+
+def drawn(payload: str, kind: str) -> web.Response:
+    """Return the picture of a code, `svg` or `png`, as an answer."""
+    if kind == "png":
+        return web.Response(body=codes.png(payload), content_type="image/png")
+    return web.Response(text=codes.picture(payload), content_type="image/svg+xml")
 
 
 def page(
@@ -49,7 +67,7 @@ def page(
 ) -> web.Response:
     """Return the page of a payment that has a code to scan; `back` is where the payer came from."""
     t, at = pages.translate(request), gateway.clock()
-    until = payment.created_at + _term(gateway, payment) + WATCHED
+    until = _until(gateway, payment) + WATCHED
     link = Link(audience, WATCH, str(payment.id), until, {"back": back})
     token = write_link(gateway.signer, link)
     return pages.render(
@@ -72,10 +90,21 @@ def _state(
     t = pages.translate(request)
     if payment is None or payment.status in (Status.SUCCEEDED, Status.CANCELED):
         return {"state": "settled", "texts": {}, "final": True}
-    left = payment.created_at + _term(gateway, payment) - at
+    left = _until(gateway, payment) - at
     minutes = ceil(left / timedelta(minutes=1))
     said = t("minutes_left", count=minutes) if minutes > 0 else t("term_over")
     return {"state": "waiting", "texts": {"left": said}, "final": False}
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound(UNKNOWN_PAYMENT) from None
+
+
+def _until(gateway: Gateway, payment: Payment) -> datetime:
+    return payment.expires_at or payment.created_at + _term(gateway, payment)
 
 
 def _term(gateway: Gateway, payment: Payment) -> timedelta:

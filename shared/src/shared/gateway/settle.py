@@ -53,6 +53,8 @@ class Payment:
     """What the payer chose to pay with on our page."""
     qr_payload: str | None = None
     """The address that the code to scan holds, where there is one."""
+    expires_at: datetime | None = None
+    """Until when it can be paid, where the provider says it."""
     received_kopecks: int | None = None
     """What the provider took, once it has succeeded."""
     income_kopecks: int | None = None
@@ -116,6 +118,7 @@ def decide(payment: Payment, truth: ProviderPayment, rules: Rules, at: datetime)
         said=truth.said,
         confirmation_url=payment.confirmation_url or truth.confirmation_url,
         qr_payload=payment.qr_payload or truth.qr_payload,
+        expires_at=truth.expires_at or payment.expires_at,
     )
     if truth.status is Status.SUCCEEDED:
         return _succeeded(known, truth, rules)

@@ -1,0 +1,1 @@
+"""Translates between Raiffeisen's words and a gateway's: pure."""

@@ -1,0 +1,132 @@
+"""The words of Raiffeisen's API and what its answers mean. Source: the bank's API description.
+
+Logic errors of the old part come with HTTP 200 and a `code`, those of the new one with 400: so the
+body is looked at first, whatever the status.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+from gateway_sbp import exact
+from shared.errors import Text
+from shared.gateway.answer import Answer
+from shared.gateway.provider import Failure, Missing, Refused, Throttled, Unclear
+from shared.redaction import redact
+
+NAME: Final = "raiffeisen"
+ID: Final = re.compile(r"[0-9A-Za-z._-]{1,64}", re.ASCII)
+QR_ID: Final = re.compile(r"[0-9A-Za-z]{8,64}", re.ASCII)
+ORDER: Final = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
+DETAIL_MAX: Final = 200
+SUCCESS: Final = "SUCCESS"
+
+_MISSING: Final = frozenset({"ERROR.NOT_FOUND", "ERROR.REFUND_NOT_FOUND", "ORDER_NOT_FOUND"})
+_CODED: Final = re.compile(r"(ERROR\.|ORDER_)[A-Z_]{1,60}", re.ASCII)
+_UNCLEAR_4XX: Final = (408, 425)
+_CHARGE: Final = re.compile(r"a[0-9a-f]{32}", re.ASCII)
+_DYNAMIC: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+EXPLAINED: Final[Mapping[str, Text]] = MappingProxyType(
+    {
+        "ERROR.REFUND_INSUFFICIENT_FUNDS": Text(
+            "The bank says that less is left of this payment: look at its refunds",
+            "Банк отвечает, что от платежа осталось меньше: посмотрите его возвраты",
+        ),
+        "DECLINED": Text(
+            "The bank could not send the money back: ask the payer for another way",
+            "Банк не смог вернуть деньги: договоритесь с плательщиком о другом способе",
+        ),
+    }
+)
+
+
+class Unreadable(ValueError):
+    """An answer that is not what the API promises."""
+
+
+def shop_name(merchant_id: str) -> str:
+    """Return what we call an account everywhere, for instance ``raiffeisen:MA0000099999``."""
+    return f"{NAME}:{merchant_id}"
+
+
+def meaning(
+    status: int | None, body: bytes, fault: str, *, reading: bool
+) -> Answer | Missing | Failure:
+    """Return what came back means; a `code` in the body decides before the HTTP status does."""
+    if status is None:
+        return Unclear(fault)
+    said = _read(body)
+    code = text(said, "code")
+    if _CODED.fullmatch(code):
+        if code in _MISSING and reading:
+            return Missing()
+        return Refused(code, redact(text(said, "message", DETAIL_MAX)))
+    if status == 200:
+        if isinstance(said, dict) and code in ("", SUCCESS):
+            return Answer(said)
+        return Answer({}) if not body.strip() else Unclear("not an answer")
+    return _failure(status, code, reading=reading)
+
+
+def _failure(status: int, code: str, *, reading: bool) -> Missing | Failure:
+    if status == 429:
+        return Throttled()
+    # A path the bank does not know is a 404 as well: only a coded one says that there is nothing.
+    if status in (401, 403):
+        return Refused(f"http_{status}", ours=True, locked_out=status == 401)
+    if status < 400 or status >= 500 or status in _UNCLEAR_4XX or (status == 404 and reading):
+        return Unclear(f"http_{status}")
+    return Refused(code or f"http_{status}")
+
+
+def order_of(payment_id: UUID, *, charge: bool = False) -> str:
+    """Return the bank's order id of a payment of ours, or of a charge."""
+    return ("a" if charge else "") + payment_id.hex
+
+
+def is_charge(order: str) -> bool:
+    """Say whether an order is a charge of ours, which nobody confirms."""
+    return _CHARGE.fullmatch(order) is not None
+
+
+def payment_id(order: str) -> UUID | None:
+    """Return whose order it is; None for one that is not ours."""
+    found = order.removeprefix("a") if is_charge(order) else order
+    return UUID(found) if _DYNAMIC.fullmatch(found) else None
+
+
+def text(value: Any, name: str, most: int = 64) -> str:
+    """Return a short text that an object may hold; empty where it does not."""
+    found = value.get(name) if isinstance(value, dict) else None
+    return str(found[:most]) if isinstance(found, str) else ""
+
+
+def matching(pattern: re.Pattern[str], value: Any) -> str:
+    """Return a text of this form; raises Unreadable for anything else."""
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise Unreadable("an id of another form")
+    return str(value)
+
+
+def moment(value: Any) -> datetime | None:
+    """Return a moment in UTC; None for what is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        read = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return exact.read(body)
+    except ValueError:
+        return None
