@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from gateway_yookassa.commands import COMMANDS
+from gateway_yookassa.app import TOOLS
 from gateway_yookassa.settings import Settings
+from shared.gateway.commands.all import common
 
 
 async def _run(recheck: list[Any] | None) -> int:
-    (command,) = (one for one in COMMANDS if one.name == "held")
+    (command,) = (one for one in common(TOOLS) if one.name == "held")
     parser = argparse.ArgumentParser()
     command.configure(parser)
     said = [] if recheck is None else ["--recheck", *map(str, recheck)]

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway_yookassa.commands import COMMANDS
+from gateway_yookassa.app import TOOLS
 from gateway_yookassa.settings import Settings
+from shared.gateway.commands.all import common
 from shared.gateway.journal import journal
 
 
@@ -47,7 +48,7 @@ async def test_a_payment_tells_its_story(place: Any, capsys: pytest.CaptureFixtu
     told = next(entry for entry in story if entry["call"] == "payment.succeeded")
     assert (told["direction"], told["outcome"], told["status"]) == ("in", "accepted", 200)
     assert told["said"]["object"]["amount"] == {"value": "650.00", "currency": "RUB"}
-    (command,) = (one for one in COMMANDS if one.name == "journal")
+    (command,) = (one for one in common(TOOLS) if one.name == "journal")
     parser = argparse.ArgumentParser()
     command.configure(parser)
     capsys.readouterr()

@@ -10,12 +10,13 @@ from uuid import UUID
 
 import pytest
 
-from gateway_yookassa.commands import COMMANDS
+from gateway_yookassa.app import TOOLS
 from gateway_yookassa.settings import Settings
 from shared.crypto import Vault, new_encryption_key
 from shared.events import Event
 from shared.events_gateway import ChargeRequested
 from shared.gateway import methods, payments, work
+from shared.gateway.commands.all import common
 from shared.gateway.consent import Consent
 from shared.gateway.methods import payment_method
 from shared.inbox import apply
@@ -262,7 +263,7 @@ async def test_the_keys_are_rotated_by_command(
 
 
 async def _run(name: str, *said: str) -> int:
-    (command,) = (one for one in COMMANDS if one.name == name)
+    (command,) = (one for one in common(TOOLS) if one.name == name)
     parser = argparse.ArgumentParser()
     command.configure(parser)
     return await command.run(Settings(), parser.parse_args(said))

@@ -10,11 +10,12 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from gateway_yookassa.commands import COMMANDS
+from gateway_yookassa.app import TOOLS
 from gateway_yookassa.settings import Settings
 from shared.clock import system_clock
 from shared.events_gateway import FeeCharged, SettledBy
 from shared.gateway import payments, receipts, refunds, work
+from shared.gateway.commands.all import common
 from shared.gateway.provider import Refused
 from shared.inbox import apply
 
@@ -156,7 +157,7 @@ async def test_no_table_holds_the_contact_in_clear(place: Any) -> None:
 
 
 async def _run(*said: str) -> int:
-    (command,) = (one for one in COMMANDS if one.name == "receipts")
+    (command,) = (one for one in common(TOOLS) if one.name == "receipts")
     parser = argparse.ArgumentParser()
     command.configure(parser)
     return await command.run(Settings(), parser.parse_args(said))

@@ -15,11 +15,12 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from gateway_yookassa import reconcile_commands
-from gateway_yookassa.commands import COMMANDS
+from gateway_yookassa.app import TOOLS
 from gateway_yookassa.settings import Settings
 from shared.clock import MOSCOW
 from shared.gateway import folder
+from shared.gateway.commands import reconcile as reconcile_commands
+from shared.gateway.commands.all import common
 from shared.gateway.differences import difference
 from shared.gateway.registers import register
 from simulators.harness import Sandbox
@@ -284,7 +285,7 @@ async def test_registers_by_folder(
 
 
 def _args(name: str, *said: str) -> tuple[Any, argparse.Namespace]:
-    (command,) = (one for one in COMMANDS if one.name == name)
+    (command,) = (one for one in common(TOOLS) if one.name == name)
     parser = argparse.ArgumentParser()
     command.configure(parser)
     return command, parser.parse_args(said)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gateway_yookassa.app import NAME, build
-from gateway_yookassa.commands import COMMANDS
+from gateway_yookassa.app import NAME, TOOLS, build
 from gateway_yookassa.settings import Settings
 from shared.cli import main
+from shared.gateway.commands.all import common
 
 if __name__ == "__main__":
-    main(NAME, Settings, build, COMMANDS)
+    main(NAME, Settings, build, common(TOOLS))

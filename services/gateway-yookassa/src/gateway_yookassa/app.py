@@ -17,6 +17,7 @@ from shared import topology
 from shared.clock import Clock, system_clock
 from shared.gateway import door, folder, methods_binding, reconciliation_rest, rest, work
 from shared.gateway import web as pay_page
+from shared.gateway.commands.tools import Tools
 from shared.gateway.gateway import Gateway
 from shared.gateway.intake import Intake
 from shared.gateway.journal import Journal
@@ -77,12 +78,15 @@ def parts(settings: Settings, clock: Clock = system_clock) -> Parts:
     return Parts(gateway, shops, journal)
 
 
+TOOLS: Final = Tools(PACKAGE, parts, lambda settings, gateway: settings.inlet(gateway.providers))
+
+
 def build(settings: Settings, clock: Clock = system_clock) -> Service:
     """Return the service; nothing is connected yet."""
     made = parts(settings, clock)
     gateway = made.gateway
     loops = [*work.loops(gateway), made.journal.loop()]
-    if (watched := settings.folder(gateway.providers)) is not None:
+    if (watched := settings.folder_of(settings.inlet(gateway.providers))) is not None:
         step = partial(folder.step, gateway, watched)
         loops.append(Loop("registers", step, folder.EVERY_SECONDS))
     return Service(

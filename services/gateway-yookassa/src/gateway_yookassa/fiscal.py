@@ -1,70 +1,19 @@
-"""How a shop's receipts are told in the environment: what its accountant has to say once."""
+"""How a shop's receipts are told in the environment, with whose cash register prints them."""
 
 from __future__ import annotations
 
-from string import Formatter
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-from shared.gateway.receipt import TEXT_MAX, Mode, ReceiptTerms, Subject, TaxSystem
-from shared.gateway.vat import Vat
-
-_FIELDS = ("service", "period")
+from shared.gateway import receipt_settings
 
 
-def _line(value: str) -> str:
-    if not value.isprintable() or value != value.strip():
-        raise ValueError("a text without control characters and outer spaces")
-    return value
+class ReceiptSettings(receipt_settings.ReceiptSettings):
+    """The receipts of one shop."""
 
-
-def _template(value: str) -> str:
-    try:
-        named = [name for _, name, _, _ in Formatter().parse(value) if name is not None]
-    except ValueError:
-        named = [""]
-    if any(name not in _FIELDS for name in named):
-        raise ValueError("a text that may hold {service} and {period}, and no other braces")
-    return value
-
-
-Text = Annotated[str, Field(min_length=1, max_length=TEXT_MAX), AfterValidator(_line)]
-Template = Annotated[Text, AfterValidator(_template)]
-
-
-class ReceiptSettings(BaseModel):
-    """The receipts of one shop; only the VAT has no default, because it is nobody's guess."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    enabled: bool = True
-    """False switches off for one shop what the single name switches on for all."""
-    vat: Vat
-    tax_system: TaxSystem | None = None
-    """Said only where the cash register asks for it."""
     delivery: Literal["yookassa", "other"] = "yookassa"
     """Whose cash register prints: YooKassa's own sends letters only, others telephones as well."""
-    mode: Mode = Mode.ADVANCE
-    subject: Subject = Subject.PAYMENT
-    text: Text = "Аванс за услуги связи"
-    calculated_rate: bool = True
-    """Whether an advance carries the calculated rate, such as 22/122."""
-    offset_subject: Subject = Subject.SERVICE
-    offset_text: Template = "Услуги связи за {period}"
 
-    def terms(self) -> ReceiptTerms | None:
-        """Return how the shop's receipts are made; None where it has none."""
-        if not self.enabled:
-            return None
-        return ReceiptTerms(
-            vat=self.vat,
-            tax_system=self.tax_system,
-            email_needed=self.delivery == "yookassa",
-            mode=self.mode,
-            subject=self.subject,
-            text=self.text,
-            calculated_rate=self.calculated_rate,
-            offset_subject=self.offset_subject,
-            offset_text=self.offset_text,
-        )
+    @property
+    def email_needed(self) -> bool:
+        """Whether the cash register sends letters only, and none to telephones."""
+        return self.delivery == "yookassa"

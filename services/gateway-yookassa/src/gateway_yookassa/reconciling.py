@@ -7,18 +7,16 @@ from datetime import time
 from functools import partial
 from typing import IO, Annotated, Any, Final
 
-from pydantic import BeforeValidator, DirectoryPath, Field
+from pydantic import BeforeValidator
 
 from gateway_yookassa import registers
 from gateway_yookassa.registers import Expected
-from shared.gateway.folder import Folder
 from shared.gateway.reconciliation import Put
 from shared.gateway.reconciliation_rest import Inlet
 from shared.gateway.register import Register
-from shared.settings import Common
+from shared.gateway.settings import GatewaySettings
 
 OFF: Final = "off"
-MIB: Final = 1024 * 1024
 
 
 def _daily(value: Any) -> Any:
@@ -29,26 +27,15 @@ Daily = Annotated[time | None, BeforeValidator(_daily)]
 """A time of day in Moscow such as ``04:30``, or ``off``."""
 
 
-class Reconciling(Common):
+class Reconciling(GatewaySettings):
     """The settings of reconciliation."""
 
-    sweep_at: Daily = Field(time(4, 30), validation_alias="GATEWAY_YOOKASSA_SWEEP_AT")
-    registers_dir: DirectoryPath | None = Field(
-        None, validation_alias="GATEWAY_YOOKASSA_REGISTERS_DIR"
-    )
-    register_mib_max: int = Field(
-        64, validation_alias="GATEWAY_YOOKASSA_REGISTER_MIB_MAX", ge=1, le=1024
-    )
-    register_totals: bool = Field(True, validation_alias="GATEWAY_YOOKASSA_REGISTER_TOTALS")
+    sweep_at: Daily = time(4, 30)
+    register_totals: bool = True
 
     def inlet(self, shops: Collection[str]) -> Inlet:
         """Return how the registers of these shops come in."""
-        expected = Expected(shops, self.register_totals)
-        return Inlet(partial(_read, expected), self.register_mib_max * MIB)
-
-    def folder(self, shops: Collection[str]) -> Folder | None:
-        """Return the folder that is watched, if any."""
-        return None if self.registers_dir is None else Folder(self.registers_dir, self.inlet(shops))
+        return self.inlet_of(partial(_read, Expected(shops, self.register_totals)))
 
 
 def _read(expected: Expected, file: IO[bytes], name: str, put: Put) -> Register:

@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gateway_yookassa.fiscal import ReceiptSettings
 from gateway_yookassa.wire import METHODS
+from shared.gateway.settings import Secret
 from shared.gateway.terms import Terms
 from shared.money import Money
 from shared.settings import Commas, HttpUrl, Roubles
 
 _KNOWN: Final = {means.code: means for means in METHODS}
-
-
-def _secret(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().strip():
-        raise ValueError("must not be empty")
-    return value
 
 
 def _names(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -35,7 +30,6 @@ def _known(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Methods = Annotated[Commas, AfterValidator(_known)]
-Secret = Annotated[SecretStr, AfterValidator(_secret)]
 
 
 class ShopSettings(BaseModel):

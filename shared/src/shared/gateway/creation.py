@@ -16,11 +16,12 @@ import structlog
 from shared import log as logs
 from shared.db import transaction
 from shared.events_gateway import FailureClass
-from shared.gateway import charge_sending, charging, leases, payments, settle
+from shared.gateway import charge_sending, charging, leases, live, payments, settle
 from shared.gateway.gateway import PAYMENTS, Gateway, pause
 from shared.gateway.leases import Lease
 from shared.gateway.provider import (
     Failure,
+    Missing,
     ProviderPayment,
     Refused,
     Status,
@@ -45,6 +46,8 @@ async def send(gateway: Gateway, lease: Lease) -> None:
     payment = lease.payment
     with logs.bind_correlation(payment.correlation_id):
         provider = gateway.providers[payment.shop]
+        if payment.shop in gateway.enders and payment.charge_id is None:
+            await live.supersede(gateway, payment)
         outcome = await provider.create(lease.key, gateway.unsealed(lease.request))
         at = gateway.clock()
         if isinstance(outcome, ProviderPayment):
@@ -148,7 +151,14 @@ def _absent(lease: Lease, unreadable: int) -> Unclear | None:
 
 
 async def _search(gateway: Gateway, lease: Lease) -> ProviderPayment | Failure | None:
-    """Walk the list over the time in which the request was sent; None where it is not there."""
+    """Walk the list over the time in which the request was sent; None where it is not there.
+
+    A provider without a list is asked about the request itself.
+    """
+    finder = gateway.finders.get(lease.payment.shop)
+    if finder is not None:
+        found = await finder.find(gateway.unsealed(lease.request))
+        return None if isinstance(found, Missing) else found
     since = (lease.first_sent_at or lease.payment.created_at) - CLOCKS_DIFFER
     provider, until, cursor = gateway.providers[lease.payment.shop], gateway.clock(), None
     unreadable = 0

@@ -15,7 +15,7 @@ from shared.db import Database
 from shared.gateway.group import Group
 from shared.gateway.keeper import Keeper
 from shared.gateway.pool import Pool
-from shared.gateway.provider import Provider
+from shared.gateway.provider import Ender, Finder, Provider
 from shared.gateway.receipt import ReceiptTerms
 from shared.gateway.settle import Rules
 from shared.gateway.terms import Terms, Unserved, shop_for
@@ -105,6 +105,10 @@ class Gateway:
     bindings: Pool = field(default_factory=lambda: Pool(4))
     keepers: Mapping[str, Keeper] = field(default_factory=dict)
     """The shops that save methods, for later charges, by name."""
+    enders: Mapping[str, Ender] = field(default_factory=dict)
+    """The shops whose payments are codes that can be ended: one lives for a contract and a sum."""
+    finders: Mapping[str, Finder] = field(default_factory=dict)
+    """The shops that are asked about a request, because they have no list of payments."""
     answers: Group = field(default_factory=Group)
     """What the provider has said of callbacks and is not written down yet."""
 

@@ -18,7 +18,8 @@ import orjson
 from shared.db import Tx, reading, transaction
 from shared.errors import Conflict, Text
 from shared.events import Allocation
-from shared.gateway import charging, contacts, creation, fiscal, payments
+from shared.gateway import aliases, charging, contacts, creation, fiscal, live, payments
+from shared.gateway.aliases import Alias
 from shared.gateway.consent import Consent
 from shared.gateway.gateway import PAYMENTS, Gateway
 from shared.gateway.leases import Lease
@@ -80,7 +81,7 @@ class Begun:
 async def repeated(gateway: Gateway, wish: Wish) -> Begun | None:
     """Return the payment that this key or order already stands for; raises Conflict as `begin`."""
     async with reading(gateway.db) as tx:
-        return await _before(tx, wish)
+        return await _before(tx, gateway, wish)
 
 
 async def begin(gateway: Gateway, shop: Provider, wish: Wish, wait: timedelta) -> Begun:
@@ -93,7 +94,7 @@ async def begin(gateway: Gateway, shop: Provider, wish: Wish, wait: timedelta) -
     """
     contacts.require(gateway.receipt_terms(shop.shop), wish.contact)
     async with transaction(gateway.db) as tx:
-        before = await _before(tx, wish)
+        before = await _before(tx, gateway, wish) or await _live(tx, gateway, shop, wish)
         if before is not None:
             return before
         new = _payment(gateway, shop, wish)
@@ -105,7 +106,7 @@ async def begin(gateway: Gateway, shop: Provider, wish: Wish, wait: timedelta) -
         lease = await _write(tx, gateway, shop, wish, new, hand)
         if lease is None:
             # Somebody else was faster with the same key or order, and has committed by now.
-            before = await _before(tx, wish)
+            before = await _before(tx, gateway, wish)
             if before is None:
                 raise RuntimeError("a payment can be neither written nor found")
             return before
@@ -119,7 +120,48 @@ async def begin(gateway: Gateway, shop: Provider, wish: Wish, wait: timedelta) -
     return Begun(payment, payment.status)
 
 
-async def _before(tx: Tx, wish: Wish) -> Begun | None:
+async def _live(tx: Tx, gateway: Gateway, shop: Provider, wish: Wish) -> Begun | None:
+    """Return the code that serves this wish as well, and let its key and order stand for it."""
+    if shop.shop not in gateway.enders or wish.consent is not None:
+        return None
+    at = gateway.clock()
+    wanted = (wish.allocations, contacts.customer(wish.contact))
+    found = await live.reusable(tx, gateway, shop.shop, wanted, at)
+    if found is None:
+        return None
+    asked = (wish.order_id, wish.caller, wish.caller_key, wish.digest(), found.status)
+    await aliases.insert(tx, Alias(found.id, *asked), at)
+    return Begun(found, found.status)
+
+
+async def _before(tx: Tx, gateway: Gateway, wish: Wish) -> Begun | None:
+    return await _begun(tx, wish) or (await _aliased(tx, wish) if gateway.enders else None)
+
+
+async def _aliased(tx: Tx, wish: Wish) -> Begun | None:
+    known = None
+    if wish.caller is not None and wish.caller_key is not None:
+        known = await aliases.find_asked(tx, wish.caller, wish.caller_key)
+        if known is not None and known.digest != wish.digest():
+            raise Conflict(OTHER_BODY)
+    elif wish.order_id is not None:
+        known = await aliases.find_order(tx, wish.order_id)
+    payment = None if known is None else await payments.find(tx, known.payment_id)
+    if known is None or payment is None:
+        return None
+    if wish.order_id is not None:
+        _require_same(payment, wish)
+        return Begun(payment, payment.status)
+    return Begun(payment, known.answered)
+
+
+def _require_same(payment: Payment, wish: Wish) -> None:
+    same = (payment.allocations, payment.amount_kopecks)
+    if same != (wish.allocations, wish.amount_kopecks):
+        raise Conflict(_OTHER_ORDER)
+
+
+async def _begun(tx: Tx, wish: Wish) -> Begun | None:
     if wish.caller is not None and wish.caller_key is not None:
         asked = await payments.find_asked(tx, wish.caller, wish.caller_key)
         if asked is not None:
@@ -130,9 +172,7 @@ async def _before(tx: Tx, wish: Wish) -> Begun | None:
     if wish.order_id is not None:
         ordered = await payments.find_order(tx, wish.order_id)
         if ordered is not None:
-            same = (ordered.allocations, ordered.amount_kopecks)
-            if same != (wish.allocations, wish.amount_kopecks):
-                raise Conflict(_OTHER_ORDER)
+            _require_same(ordered, wish)
             return Begun(ordered, ordered.status)
     return None
 
@@ -191,6 +231,7 @@ async def _write(
         "first_sent_at": at,
         "list_at": lease.list_at,
         "due_at": at,
+        "code_of": live.code_of(new.allocations) if shop.shop in gateway.enders else None,
     }
     if hand:
         until = at + timing.create_lease

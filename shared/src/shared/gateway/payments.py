@@ -63,6 +63,8 @@ payment = Table(
     Column("expires_at", Instant),
     # What the payer chose to pay with before there was a payment; `method` is what was used.
     Column("means", Text),
+    # Whose code it is, where codes can be ended before their time.
+    Column("code_of", Text),
     Column("return_url", Text),
     Column("contact", Text),
     Column("receipt", Text),
@@ -109,6 +111,8 @@ Index(
     sqlite_where=_charges,
 )
 Index("ix_payment_due", payment.c.due_at, postgresql_where=_due, sqlite_where=_due)
+_code = and_(payment.c.code_of.is_not(None), _due)
+Index("ix_payment_code", payment.c.code_of, postgresql_where=_code, sqlite_where=_code)
 _paid = payment.c.paid_at.is_not(None)
 Index(
     "ix_payment_paid",

@@ -264,6 +264,20 @@ class Provider(Protocol):
         """Return why a refund came to nothing and what to do; None for a word nobody knows."""
 
 
+class Ender(Protocol):
+    """A provider that ends a payment which waits for its payer, before its time."""
+
+    async def cancel(self, provider_payment_id: str) -> ProviderPayment | Failure:
+        """End a payment that nobody has paid; returns how it stands afterwards."""
+
+
+class Finder(Protocol):
+    """A provider that finds a payment by what was asked for, where it has no list of them."""
+
+    async def find(self, request: bytes) -> ProviderPayment | Missing | Failure:
+        """Return what a request has made, if it has made anything."""
+
+
 class Malformed(ValueError):
     """A callback that no provider of ours would send."""
 

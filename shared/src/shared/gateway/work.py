@@ -11,6 +11,7 @@ from shared import conflict, inbox, outbox
 from shared.db import Tx, transaction
 from shared.events import Event
 from shared.gateway import (
+    aliases,
     callbacks,
     captures,
     capturing,
@@ -57,6 +58,7 @@ CHARGING_EVERY_SECONDS = 15.0
 
 SCHEMAS: tuple[MetaData, ...] = (
     payments.schema,
+    aliases.schema,
     refunds.schema,
     refund_searches.schema,
     receipts.schema,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import Final
+from functools import partial
 from uuid import UUID
 
-from gateway_yookassa.app import PACKAGE
-from gateway_yookassa.settings import Settings
 from shared.cli import Command
 from shared.clock import system_clock
 from shared.db import reading, transaction
 from shared.gateway import unprinted
+from shared.gateway.commands.tools import Tools
 from shared.gateway.receipts import Slip
 from shared.money import Money
+from shared.settings import Common
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -22,12 +22,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         nargs="+",
         type=UUID,
-        help="try these again; an offset that YooKassa does not have is sent as a new request",
+        help="try these again; an offset that the provider does not have is sent as a new request",
     )
 
 
-async def _receipts(settings: Settings, args: argparse.Namespace) -> int:
-    db = settings.database(PACKAGE)
+async def _receipts(tools: Tools, settings: Common, args: argparse.Namespace) -> int:
+    db = settings.database(tools.package)
     try:
         async with reading(db) as tx:
             found = await unprinted.listed(tx)
@@ -52,9 +52,7 @@ def _line(slip: Slip) -> str:
     )
 
 
-COMMAND: Final = Command(
-    "receipts",
-    "list receipts that failed or are overdue; exits 1 where there are any",
-    _receipts,
-    _configure,
-)
+def command(tools: Tools) -> Command:
+    """Return the command."""
+    help_ = "list receipts that failed or are overdue; exits 1 where there are any"
+    return Command("receipts", help_, partial(_receipts, tools), _configure)

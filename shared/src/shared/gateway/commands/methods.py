@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from typing import Final
+from functools import partial
 
-from gateway_yookassa.app import PACKAGE
-from gateway_yookassa.settings import Settings
 from shared.cli import Command
 from shared.clock import system_clock
 from shared.db import reading, transaction
 from shared.gateway import charging, rotation
 from shared.gateway.charging import Pause
+from shared.gateway.commands.tools import Tools
+from shared.settings import Common
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="charge again, all paused shops")
 
 
-async def _charging(settings: Settings, args: argparse.Namespace) -> int:
+async def _charging(tools: Tools, settings: Common, args: argparse.Namespace) -> int:
     """Run the command: 0 where every shop charges, 1 where one is paused and stays so."""
-    db = settings.database(PACKAGE)
+    db = settings.database(tools.package)
     try:
         async with reading(db) as tx:
             paused = await charging.listed(tx, system_clock())
@@ -43,9 +43,9 @@ def _line(pause: Pause) -> str:
     return f"{pause.shop} paused since {since} until {until}: {pause.reason}"
 
 
-async def _rotate(settings: Settings, _args: argparse.Namespace) -> int:
+async def _rotate(tools: Tools, settings: Common, _args: argparse.Namespace) -> int:
     """Run the command: 0 when nothing is left under an older key, 1 when rows are unreadable."""
-    db = settings.database(PACKAGE)
+    db = settings.database(tools.package)
     unreadable: dict[str, int] = {}
     try:
         async for step in rotation.rotate(db, settings.vault()):
@@ -62,7 +62,11 @@ async def _rotate(settings: Settings, _args: argparse.Namespace) -> int:
     return 1 if any(unreadable.values()) else 0
 
 
-COMMANDS: Final = (
-    Command("charging", "list shops that may not charge saved methods", _charging, _configure),
-    Command("rotate-keys", "seal tokens, contacts and requests with the newest key", _rotate),
-)
+def commands(tools: Tools) -> tuple[Command, ...]:
+    """Return the commands."""
+    paused = "list shops that may not charge saved methods"
+    sealing = "seal tokens, contacts and requests with the newest key"
+    return (
+        Command("charging", paused, partial(_charging, tools), _configure),
+        Command("rotate-keys", sealing, partial(_rotate, tools)),
+    )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from typing import Final
+from functools import partial
 from uuid import UUID
 
-from gateway_yookassa import journal_command, methods_commands, receipts_command, reconcile_commands
-from gateway_yookassa.app import PACKAGE
-from gateway_yookassa.settings import Settings
 from shared.cli import Command
 from shared.clock import system_clock
 from shared.db import reading, transaction
 from shared.gateway import held
+from shared.gateway.commands.tools import Tools
 from shared.gateway.refund_settle import Refund
 from shared.gateway.settle import Payment
 from shared.money import Money
+from shared.settings import Common
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +27,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def _held(settings: Settings, args: argparse.Namespace) -> int:
-    db = settings.database(PACKAGE)
+async def _held(tools: Tools, settings: Common, args: argparse.Namespace) -> int:
+    db = settings.database(tools.package)
     try:
         async with reading(db) as tx:
             found = await held.listed(tx)
@@ -62,15 +61,7 @@ def _refund_line(refund: Refund) -> str:
     return f"{refund.id} {made} {provider} {Money(refund.amount_kopecks)} {refund.held}"
 
 
-COMMANDS: Final = (
-    Command(
-        "held",
-        "list payments and refunds that were not said to the ledger, and why",
-        _held,
-        _configure,
-    ),
-    journal_command.COMMAND,
-    receipts_command.COMMAND,
-    *methods_commands.COMMANDS,
-    *reconcile_commands.COMMANDS,
-)
+def command(tools: Tools) -> Command:
+    """Return the command."""
+    help_ = "list payments and refunds that were not said to the ledger, and why"
+    return Command("held", help_, partial(_held, tools), _configure)

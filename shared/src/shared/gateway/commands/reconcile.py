@@ -8,22 +8,24 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from gateway_yookassa import app
-from gateway_yookassa.settings import Settings
 from shared.cli import Command
 from shared.clock import MOSCOW, system_clock
 from shared.db import reading
 from shared.gateway import differences, reconciliation, sweep, sweeps, verifying
+from shared.gateway.commands.tools import Tools
 from shared.gateway.differences import Wanted
 from shared.gateway.gateway import Gateway
+from shared.gateway.reconciliation_rest import Inlet
 from shared.gateway.register import WrongRegister
 from shared.gateway.registers import Elsewhere, Taken
 from shared.gateway.sweeps import Task
 from shared.money import Money
 from shared.progress import Bar
+from shared.settings import Common
 
 AGREED: Final = 0
 DIFFER: Final = 1
@@ -47,8 +49,8 @@ def _bar(what: str, args: argparse.Namespace) -> Bar:
 
 
 @asynccontextmanager
-async def _gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    parts = app.parts(settings)
+async def _gateway(tools: Tools, settings: Common) -> AsyncIterator[Gateway]:
+    parts = tools.parts(settings)
     try:
         async with parts.connected():
             yield parts.gateway
@@ -56,11 +58,11 @@ async def _gateway(settings: Settings) -> AsyncIterator[Gateway]:
         await parts.gateway.db.close()
 
 
-async def _reconcile(settings: Settings, args: argparse.Namespace) -> int:
+async def _reconcile(tools: Tools, settings: Common, args: argparse.Namespace) -> int:
     yesterday = system_clock().astimezone(MOSCOW).date() - timedelta(days=1)
     last: date = args.day or yesterday
     days = [last - timedelta(days=back) for back in range(args.days)]
-    async with _gateway(settings) as gateway:
+    async with _gateway(tools, settings) as gateway:
         tasks = [
             Task(shop, kind, day)
             for day in days
@@ -151,12 +153,12 @@ async def _report(gateway: Gateway, shop: str, day: date) -> int:
     return len(rows)
 
 
-async def _register(settings: Settings, args: argparse.Namespace) -> int:
-    parts = app.parts(settings)
-    gateway, worst = parts.gateway, AGREED
+async def _register(tools: Tools, settings: Common, args: argparse.Namespace) -> int:
+    gateway, worst = tools.parts(settings).gateway, AGREED
+    inlet = tools.inlet(settings, gateway)
     try:
         for path in args.files:
-            worst = max(worst, await _apply(gateway, settings, path, _bar(path.name, args)))
+            worst = max(worst, await _apply(gateway, inlet, path, _bar(path.name, args)))
     except asyncio.CancelledError:
         _say("stopped; the same file goes on from here")
         _say("остановлено; тот же файл продолжится с этого места")
@@ -166,8 +168,7 @@ async def _register(settings: Settings, args: argparse.Namespace) -> int:
     return worst
 
 
-async def _apply(gateway: Gateway, settings: Settings, path: Path, bar: Bar) -> int:
-    inlet = settings.inlet(gateway.providers)
+async def _apply(gateway: Gateway, inlet: Inlet, path: Path, bar: Bar) -> int:
     try:
         with path.open("rb") as file:
             opened = await reconciliation.receive(gateway, inlet.read, file, path.name)
@@ -225,12 +226,11 @@ def _configure_register(parser: argparse.ArgumentParser) -> None:
     _add_progress(parser)
 
 
-COMMANDS: Final = (
-    Command(
-        "reconcile",
-        "compare the provider's lists with ours, and ask about what is found only there",
-        _reconcile,
-        _configure_reconcile,
-    ),
-    Command("register", "compare a daily register with ours", _register, _configure_register),
-)
+def commands(tools: Tools) -> tuple[Command, ...]:
+    """Return the commands."""
+    comparing = "compare the provider's lists with ours, and ask about what is found only there"
+    registers = "compare a daily register with ours"
+    return (
+        Command("reconcile", comparing, partial(_reconcile, tools), _configure_reconcile),
+        Command("register", registers, partial(_register, tools), _configure_register),
+    )

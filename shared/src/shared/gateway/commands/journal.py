@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import Final
 
-from gateway_yookassa.app import PACKAGE
-from gateway_yookassa.settings import Settings
 from shared.cli import Command
 from shared.db import reading
 from shared.gateway import journal
+from shared.gateway.commands.tools import Tools
 from shared.gateway.journal_view import line
+from shared.settings import Common
 
 LINES_MAX: Final = 1000
 
@@ -29,8 +30,8 @@ def _some(text: str) -> int:
     return count
 
 
-async def _journal(settings: Settings, args: argparse.Namespace) -> int:
-    db = settings.database(PACKAGE)
+async def _journal(tools: Tools, settings: Common, args: argparse.Namespace) -> int:
+    db = settings.database(tools.package)
     try:
         async with reading(db) as tx:
             rows = await journal.about(tx, args.id, None, args.last)
@@ -43,6 +44,7 @@ async def _journal(settings: Settings, args: argparse.Namespace) -> int:
     return 0 if rows else 1
 
 
-COMMAND: Final = Command(
-    "journal", "show what was asked and told about a payment", _journal, _configure
-)
+def command(tools: Tools) -> Command:
+    """Return the command."""
+    help_ = "show what was asked and told about a payment"
+    return Command("journal", help_, partial(_journal, tools), _configure)
