@@ -119,13 +119,12 @@ async def _serve(settings: Common, package: str, build: Build) -> int:
     url = settings.database_url_of(package)
     await _require_current(url, package)
     service = build(settings, system_clock)
-    if service.name not in settings.services:
+    topology = settings.topology(service.name)
+    if service.name not in topology.services:
         raise SettingsError(
             f"SALDO_SERVICES: does not name {service.name}, so nobody would send it events"
         )
-    bus = RabbitBus(
-        settings.bus_url, settings.topology(), settings.signer(), system_clock, service.name
-    )
+    bus = RabbitBus(settings.bus_url, topology, settings.signer(), system_clock, service.name)
     host, _, port = settings.listen.rpartition(":")
     process = Process([service], bus, system_clock)
     await serve(process, host, int(port), lambda chosen: _say(service.name, host, chosen))
@@ -153,7 +152,7 @@ def _say(name: str, host: str, port: int) -> None:
 
 
 async def _check(settings: Common, package: str) -> int:
-    wrong = [*await _check_database(settings, package), *await _check_bus(settings)]
+    wrong = [*await _check_database(settings, package), *await _check_bus(settings, package)]
     for line in wrong:
         print(line, file=sys.stderr)
     if not wrong:
@@ -176,10 +175,11 @@ async def _check_database(settings: Common, package: str) -> list[str]:
     return []
 
 
-async def _check_bus(settings: Common) -> list[str]:
+async def _check_bus(settings: Common, package: str) -> list[str]:
     if settings.bus_url == MEMORY_BUS:
         return []
-    bus = RabbitBus(settings.bus_url, settings.topology(), settings.signer(), system_clock)
+    topology = settings.topology(package.replace("_", "-"))
+    bus = RabbitBus(settings.bus_url, topology, settings.signer(), system_clock)
     try:
         await bus.open()
         return [] if bus.usable() else ["bus: no connection, or the topology was refused"]

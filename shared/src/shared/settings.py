@@ -129,15 +129,21 @@ class Common(BaseSettings):
         """Return what encrypts and reads personal data and provider tokens."""
         return Vault([key.get_secret_value() for key in self.encryption_keys])
 
-    def topology(self) -> Topology:
-        """Return the queues of this installation."""
+    def topology(self, own: str | None = None) -> Topology:
+        """Return the queues of this installation.
+
+        Where `SALDO_SERVICES` is not said, the service `own` is deployed beside the usual ones:
+        it runs, after all.
+        """
         seconds = tuple(max(1, round(delay.total_seconds())) for delay in self.retry_delays)
         services = frozenset(self.services)
+        if own is not None and "services" not in self.model_fields_set:
+            services |= {own}
         return Topology(services, self.bus_namespace, delays=seconds or DELAY_SECONDS)
 
     def producer(self, service: str) -> Producer:
         """Return who a service is when it says events."""
-        return Producer(service, self.topology(), self.signer(), self.vault())
+        return Producer(service, self.topology(service), self.signer(), self.vault())
 
     def database_url_of(self, import_name: str) -> str:
         """Return the address of one service's database."""

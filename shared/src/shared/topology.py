@@ -17,35 +17,39 @@ DEAD: Final = "dead"
 MONEY: Final = "core-billing.money"
 REST: Final = "core-billing.rest"
 GATEWAY_YOOKASSA: Final = "gateway-yookassa"
+GATEWAY_SBP: Final = "gateway-sbp"
 NOTIFIER: Final = "notifier"
 
 AUTOPAY: Final = "autopay"
 
+GATEWAYS: Final = (GATEWAY_YOOKASSA, GATEWAY_SBP)
+"""They hear the same: each knows its own payments, methods and charges by their account."""
+
 SERVICES: Final = ("core-billing", "gateway-yookassa", "notifier")
 """What is deployed unless `SALDO_SERVICES` says otherwise."""
-KNOWN: Final = (*SERVICES, AUTOPAY)
+KNOWN: Final = (*SERVICES, GATEWAY_SBP, AUTOPAY)
 """What `SALDO_SERVICES` may name; of a service that is not ours yet only the queue is declared."""
 
 LISTENERS: Final[Mapping[str, tuple[str, ...]]] = {
     "payment.succeeded": (MONEY, AUTOPAY),
     "payment.canceled": (MONEY, AUTOPAY),
-    "payment.posted": (GATEWAY_YOOKASSA, NOTIFIER),
-    "payment.unmatched": (GATEWAY_YOOKASSA,),
-    "refund.requested": (GATEWAY_YOOKASSA,),
+    "payment.posted": (*GATEWAYS, NOTIFIER),
+    "payment.unmatched": GATEWAYS,
+    "refund.requested": GATEWAYS,
     "refund.succeeded": (MONEY,),
     "refund.failed": (MONEY,),
-    "refund.posted": (GATEWAY_YOOKASSA,),
+    "refund.posted": GATEWAYS,
     "payment_method.saved": (AUTOPAY, NOTIFIER),
     "payment_method.revoked": (AUTOPAY, NOTIFIER),
-    "charge.requested": (GATEWAY_YOOKASSA,),
+    "charge.requested": GATEWAYS,
     "charge.failed": (AUTOPAY,),
-    "fee.charged": (GATEWAY_YOOKASSA,),
+    "fee.charged": GATEWAYS,
     "register.row": (REST,),
     "watch.set": (REST,),
     "watch.cleared": (REST,),
     "balance.low": (NOTIFIER,),
     "balance.recovered": (NOTIFIER,),
-    "contract.changed": (GATEWAY_YOOKASSA, NOTIFIER),
+    "contract.changed": (*GATEWAYS, NOTIFIER),
     "subscriber.changed": (NOTIFIER,),
 }
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import web
 
 import core_billing.app
 import core_billing.settings
+import gateway_sbp.app
+import gateway_sbp.settings
 import gateway_yookassa.app
 import gateway_yookassa.settings
 import notifier.app
@@ -20,7 +23,8 @@ from shared.memory import MemoryBus
 from shared.service import Process, Service
 from shared.settings import Common, read
 
-PACKAGES: Final = ("core_billing", "gateway_yookassa", "notifier")
+SBP: Final = "SBP_ACQUIRERS"
+"""Where it names no bank, payments through SBP are not part of the process."""
 HOME: Final = "/cabinet/"
 
 
@@ -30,7 +34,14 @@ class Settings:
 
     core: core_billing.settings.Settings
     gateway: gateway_yookassa.settings.Settings
+    sbp: gateway_sbp.settings.Settings | None
     notifier: notifier.settings.Settings
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The import names of the services that run."""
+        sbp = ("gateway_sbp",) if self.sbp is not None else ()
+        return ("core_billing", "gateway_yookassa", *sbp, "notifier")
 
     @property
     def common(self) -> Common:
@@ -43,13 +54,14 @@ def read_settings() -> Settings:
     return Settings(
         core=read(core_billing.settings.Settings),
         gateway=read(gateway_yookassa.settings.Settings),
+        sbp=read(gateway_sbp.settings.Settings) if os.environ.get(SBP, "").strip() else None,
         notifier=read(notifier.settings.Settings),
     )
 
 
 async def migrate(settings: Settings) -> None:
     """Bring every service's database to its newest version."""
-    for package in PACKAGES:
+    for package in settings.packages:
         await migrations.migrate(settings.common.database_url_of(package), package)
 
 
@@ -60,8 +72,12 @@ def build(
     services: Sequence[Service] = (
         core_billing.app.build(settings.core, clock),
         gateway_yookassa.app.build(settings.gateway, clock),
+        *([] if settings.sbp is None else [gateway_sbp.app.build(settings.sbp, clock)]),
         notifier.app.build(settings.notifier, clock),
     )
     common = settings.common
-    bus = MemoryBus(common.topology(), common.signer(), clock)
+    said = common.topology()
+    # All of them run, whatever else `SALDO_SERVICES` names.
+    topology = replace(said, services=said.services | {service.name for service in services})
+    bus = MemoryBus(topology, common.signer(), clock)
     return Process(services, bus, clock, mounts=mounts or {}, home=HOME)

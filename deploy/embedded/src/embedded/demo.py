@@ -26,6 +26,8 @@ from simulators.settings import SandboxSettings
 TOKEN: Final = "demo"  # noqa: S105 - the demo's sign-ins are public, it listens on loopback only
 HOST: Final = "127.0.0.1"
 SHOP: Final = ("100500", "test_demo")
+MERCHANT: Final = ("MA0000099999", "sim-secret-key-000000000001")
+TERMINAL: Final = ("1700000000001DEMO", "SimPassw0rd")
 _SCOPES: Final = (
     "contracts:write",
     "payments:write",
@@ -52,6 +54,8 @@ async def run(port: int, data: Path) -> int:
         SandboxSettings(
             public_url=f"http://{HOST}:{port}/sandbox",
             callback_url=f"http://{HOST}:{port}/yookassa/callbacks",
+            raiffeisen_callback_url=f"http://{HOST}:{port}/sbp/callbacks/raiffeisen",
+            tbank_callback_url=f"http://{HOST}:{port}/sbp/callbacks/tbank",
             store_path=str(data / "sandbox.db"),
             smtp_port=smtp_port,
         )
@@ -73,6 +77,14 @@ def environment(port: int, smtp_port: int, data: Path) -> dict[str, str]:
         "SALDO_API_TOKENS": json.dumps(tokens),
         "SALDO_POLL_SECONDS": "1",
         "SALDO_LOG_LEVEL": "WARNING",
+        "SALDO_SERVICES": "core-billing,gateway-yookassa,gateway-sbp,notifier",
+        "SBP_ACQUIRERS": "raiffeisen,tbank",
+        "RAIFFEISEN_API_URL": f"{base}/sandbox/raiffeisen/api",
+        "RAIFFEISEN_MERCHANT_ID": MERCHANT[0],
+        "RAIFFEISEN_SECRET_KEY": MERCHANT[1],
+        "TBANK_API_URL": f"{base}/sandbox/tbank/v2",
+        "TBANK_TERMINAL_KEY": TERMINAL[0],
+        "TBANK_PASSWORD": TERMINAL[1],
         "YOOKASSA_API_URL": f"{base}/sandbox/yookassa/v3",
         "YOOKASSA_SHOP_ID": SHOP[0],
         "YOOKASSA_SECRET_KEY": SHOP[1],
@@ -131,6 +143,8 @@ Saldo is running.   Ctrl-C stops it; its data stay in the data folder.
   Messages               {base}/sandbox/messages  what a subscriber would have received
   API of the billing     {base}/api/v1/docs       Authorization: Bearer {TOKEN}
   API of the gateway     {base}/yookassa/docs
+  API of the SBP gateway {base}/sbp/docs
+  Banks' apps            {base}/sandbox/raiffeisen/   {base}/sandbox/tbank/
   YooKassa simulator     {base}/sandbox/yookassa/v3   shop {SHOP[0]}, key {SHOP[1]}
   Health and metrics     {base}/readyz   {base}/metrics
 """,

@@ -18,7 +18,7 @@ from core_billing import (
 )
 from core_billing.rules import Core, Rules
 from core_billing.settings import Settings
-from core_billing.topups import Amounts
+from core_billing.topups import CARD, PAY_PATHS, Amounts
 from core_billing.web import api, cabinet
 from core_billing.web.visit import Cabinet
 from shared.clock import Clock, system_clock
@@ -71,6 +71,7 @@ def _cabinet(made: Core, settings: Settings) -> web.Application:
             poll_seconds=settings.poll_seconds,
             trusted_proxies=settings.trusted_proxies,
             suggested_kopecks=settings.topup_suggested.kopecks,
+            gateways=[name for name in PAY_PATHS if name in settings.services] or [CARD],
             amounts=Amounts(settings.topup_min.kopecks, settings.topup_max.kopecks),
         )
     )

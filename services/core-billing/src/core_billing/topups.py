@@ -7,7 +7,7 @@ only proof that money came. One order has one payment: after a refusal the next 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -37,12 +37,18 @@ from shared.errors import TooMany, invalid
 from shared.web import forms
 from shared.web.formats import money
 
-PAY_PATH: Final = "/yookassa/pay"
-AUDIENCE: Final = "gateway-yookassa"
+CARD: Final = "gateway-yookassa"
+SBP: Final = "gateway-sbp"
+PAY_PATHS: Final[Mapping[str, str]] = {CARD: "/yookassa/pay", SBP: "/sbp/pay"}
+"""The gateways that take top-ups, and where."""
 PURPOSE: Final = "pay"
 LINK_AGE_MAX: Final = timedelta(hours=1)
 """As long as the provider waits for a payer; a later link could only open a canceled payment."""
 PER_HOUR_MAX: Final = 30
+
+SAME_CODE: Final = timedelta(minutes=20)
+"""For so long a second top-up by SBP of one sum is the first one: its code is still good, and two
+could both be paid."""
 
 KEPT: Final = timedelta(days=90)
 _PRUNE_MAX: Final = 10_000
@@ -59,6 +65,7 @@ topup = Table(
     Column("contract", Text, nullable=False),
     Column("amount_kopecks", BigInteger, nullable=False),
     Column("correlation_id", Text, nullable=False),
+    Column("gateway", Text, nullable=False, server_default=CARD),
     Column("created_at", Instant, nullable=False),
     Column("canceled_at", Instant),
 )
@@ -76,6 +83,8 @@ class Topup:
     correlation_id: str
     created_at: datetime
     canceled_at: datetime | None
+    gateway: str = CARD
+    """Who takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +121,15 @@ def amount(text: str, limits: Amounts) -> int:
     return kopecks
 
 
-async def order(tx: Tx, contract: str, amount_kopecks: int, at: datetime) -> Topup:
-    """Write an order down; raises TooMany after 30 of them for one contract within an hour."""
+async def order(
+    tx: Tx, contract: str, amount_kopecks: int, at: datetime, gateway: str = CARD
+) -> Topup:
+    """Write an order down; raises TooMany after 30 of them for one contract within an hour.
+
+    By SBP the order that waits for the same sum is returned, because its code is still good.
+    """
+    if gateway == SBP and (before := await _waiting(tx, contract, amount_kopecks, at)) is not None:
+        return before
     recent = (topup.c.contract == contract) & (topup.c.created_at > at - timedelta(hours=1))
     if (await tx.execute(select(func.count()).where(recent))).scalar_one() >= PER_HOUR_MAX:
         raise TooMany(
@@ -121,9 +137,20 @@ async def order(tx: Tx, contract: str, amount_kopecks: int, at: datetime) -> Top
             retry_after_seconds=600,
         )
     correlation_id = log.correlation_id() or log.new_correlation_id()
-    made = Topup(uuid4(), contract, amount_kopecks, correlation_id, at, None)
+    made = Topup(uuid4(), contract, amount_kopecks, correlation_id, at, None, gateway)
     await tx.execute(topup.insert().values(**_row(made)))
     return made
+
+
+async def _waiting(tx: Tx, contract: str, amount_kopecks: int, at: datetime) -> Topup | None:
+    same = (topup.c.contract == contract) & (topup.c.amount_kopecks == amount_kopecks)
+    recent = (topup.c.created_at > at - SAME_CODE) & (topup.c.gateway == SBP)
+    newest = select(topup).where(same & recent).order_by(topup.c.created_at.desc()).limit(1)
+    row = (await tx.execute(newest)).one_or_none()
+    if row is None:
+        return None
+    found = _topup(row)
+    return found if (await outcome(tx, found, at)).state == "waiting" else None
 
 
 async def find(tx: Tx, order_id: UUID) -> Topup | None:
@@ -169,7 +196,7 @@ async def prune(db: Database, at: datetime) -> int:
 def pay_address(signer: Signer, ordered: Topup, return_url: str, at: datetime) -> str:
     """Return where the subscriber pays this order: the gateway's page with a signed link."""
     link = Link(
-        audience=AUDIENCE,
+        audience=ordered.gateway,
         purpose=PURPOSE,
         subject=str(ordered.order_id),
         expires_at=at + LINK_AGE_MAX,
@@ -180,7 +207,7 @@ def pay_address(signer: Signer, ordered: Topup, return_url: str, at: datetime) -
             "correlation_id": ordered.correlation_id,
         },
     )
-    return f"{PAY_PATH}?{urlencode({'order': write_link(signer, link)})}"
+    return f"{PAY_PATHS[ordered.gateway]}?{urlencode({'order': write_link(signer, link)})}"
 
 
 def _uuid(text: str) -> UUID | None:

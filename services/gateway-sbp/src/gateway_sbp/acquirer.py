@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.gateway.keeper import Keeper
-from shared.gateway.provider import Failure, Nudge, Provider, ProviderPayment
+from shared.gateway.provider import Ender, Failure, Finder, Nudge, Provider, ProviderPayment
 from shared.gateway.till import Till
 
 
@@ -47,7 +47,7 @@ class Proven:
     """Its id is the transaction's; whose it is the order says."""
 
 
-class Acquirer(Provider, Keeper, Protocol):
+class Acquirer(Provider, Keeper, Ender, Finder, Protocol):
     """One merchant account at a bank.
 
     `Provider.create` registers a dynamic code and returns a payment with `qr_payload` and
@@ -76,9 +76,6 @@ class Acquirer(Provider, Keeper, Protocol):
 
     def masked(self, body: bytes) -> bytes:
         """Return what may be kept of a callback that could not be read."""
-
-    async def cancel(self, provider_payment_id: str) -> ProviderPayment | Failure:
-        """End a dynamic code that nobody has paid; returns how the payment stands afterwards."""
 
     async def register(self, order: StaticOrder) -> StaticCode | Failure | None:
         """Register a code for paper; None where this bank has none that names its contract."""

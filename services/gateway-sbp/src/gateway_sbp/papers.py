@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -34,6 +35,14 @@ _NONE: Final = Words(
     "This bank has no codes for paper: configure one that has",
     "У этого банка нет кодов для печати: настройте банк, у которого они есть",
 )
+
+
+class NoCodes(Unavailable):
+    """This bank has no codes that name their contract."""
+
+    def __init__(self) -> None:
+        super().__init__(_NONE)
+
 
 schema = metadata()
 static_code = Table(
@@ -77,7 +86,7 @@ async def contract_of(tx: Tx, shop: str, order: str) -> str | None:
 async def paper(gateway: Gateway, acquirer: Acquirer, contract: str) -> Paper:
     """Return a contract's code, registered now where it has none.
 
-    Raises Unavailable where the bank does not answer, and where it has no such codes.
+    Raises Unavailable where the bank does not answer, NoCodes where it has no such codes.
     """
     order = order_for(contract)
     async with reading(gateway.db) as tx:
@@ -86,13 +95,23 @@ async def paper(gateway: Gateway, acquirer: Acquirer, contract: str) -> Paper:
         return known
     made = await acquirer.register(StaticOrder(order, contract, f"Договор {contract}"))
     if made is None:
-        raise Unavailable(_NONE)
+        raise NoCodes
     if isinstance(made, Failure):
         raise Unavailable(_NO_CODE, retry_after_seconds=30)
     async with transaction(gateway.db) as tx:
         await _insert(tx, acquirer.shop, order, Paper(contract, made), gateway.clock())
         # Somebody else may have been faster; both codes are good, one is printed.
         return await _find(tx, acquirer.shop, order) or Paper(contract, made)
+
+
+async def first(gateway: Gateway, acquirers: Sequence[Acquirer], contract: str) -> Paper:
+    """Return a contract's code at the first bank that has such codes; raises as `paper`."""
+    for acquirer in acquirers[:-1]:
+        try:
+            return await paper(gateway, acquirer, contract)
+        except NoCodes:
+            continue
+    return await paper(gateway, acquirers[-1], contract)
 
 
 async def _find(tx: Tx, shop: str, order: str) -> Paper | None:

@@ -17,12 +17,13 @@ alias = Table(
     schema,
     Column("id", Uuid, primary_key=True),
     Column("payment_id", Uuid, nullable=False),
-    Column("order_id", Text, unique=True),
+    Column("order_id", Text),
     Column("caller", Text),
     Column("caller_key", Text),
     Column("caller_digest", LargeBinary),
     Column("answered", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    UniqueConstraint("order_id", name="uq_payment_alias_order"),
     UniqueConstraint("caller", "caller_key", name="uq_payment_alias_caller"),
 )
 

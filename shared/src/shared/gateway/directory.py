@@ -18,7 +18,7 @@ from shared.events import ContractChanged, Event
 
 CLOSED: Final = "closed"
 _LOOK_SECONDS: Final = 0.1
-_UNKNOWN: Final = Words(
+UNKNOWN: Final = Words(
     "there is no such contract: check the number", "такого договора нет: проверьте номер"
 )
 _CLOSED: Final = Words(
@@ -87,7 +87,7 @@ async def require_open(db: Database, fields: Mapping[str, str], wait: timedelta)
     """
     known = await awaited(db, fields, wait)
     wrong = [
-        FieldError(field, _UNKNOWN if number not in known else _CLOSED)
+        FieldError(field, UNKNOWN if number not in known else _CLOSED)
         for number, field in fields.items()
         if number not in known or known[number].status == CLOSED
     ]

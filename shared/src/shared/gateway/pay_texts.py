@@ -66,6 +66,7 @@ TEXTS: Final[Mapping[str, Text]] = {
         " приложении банка.",
     ),
     "open_app": Text("Open the bank's app", "Открыть приложение банка"),
+    "choose_bank": Text("Choose your bank", "Выбрать банк"),
     "code_of": Text("The code to pay by", "Код для оплаты"),
     "minutes_left": Text("{count} min left to pay", "На оплату осталось {count} мин"),
     "term_over": Text(

@@ -65,7 +65,8 @@ async def begin_order(
     terms, amount = gateway.terms[shop.shop], Money(order.wish.amount_kopecks)
     terms.check_amount(amount)
     fitting = terms.fitting(amount)
-    saves = terms.saves and order.wish.consent is None and await _saves(gateway, shop.shop)
+    kept = any(map(terms.keeps, fitting)) if fitting else terms.saves
+    saves = kept and order.wish.consent is None and await _saves(gateway, shop.shop)
     asked = Question(fitting if len(fitting) > 1 else (), terms.receipts, saves=saves)
     code = given.method if given is not None else None
     unasked = given is None and (asked.receipts is not None or asked.saves)

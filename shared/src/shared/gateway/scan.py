@@ -16,7 +16,7 @@ from aiohttp import web
 from shared.crypto import Link, read_link, write_link
 from shared.db import reading
 from shared.errors import NotFound
-from shared.gateway import payments
+from shared.gateway import banks, payments
 from shared.gateway.gateway import Gateway
 from shared.gateway.provider import Status
 from shared.gateway.refund_asking import UNKNOWN_PAYMENT
@@ -76,6 +76,7 @@ def page(
         amount=payment.amount_kopecks,
         code=codes.svg(payment.qr_payload or "", t("code_of")),
         address=payment.qr_payload,
+        banks=banks.shortcuts(payment.qr_payload or ""),
         back=back,
         said=_state(request, gateway, payment, at),
         watch=f"{pages.address(request, 'pay_state')}?watch={token}",

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
 from shared import log as logs
 from shared.client import client_address
-from shared.errors import Invalid
+from shared.errors import Invalid, Text
 from shared.gateway import contacts, methods_stop, scan
 from shared.gateway.gateway import Gateway
 from shared.gateway.limits import Limits
@@ -39,8 +39,21 @@ ONWARD: Final = "on"
 """In the address of whoever has just chosen: then the page leads on as soon as it can."""
 
 
-def setup(app: web.Application, gateway: Gateway, limits: Limits, audience: str) -> None:
-    """Add the page to a gateway's application."""
+class Own(NamedTuple):
+    """The pages that a gateway has beside these: where their templates are, and what they say."""
+
+    package: str
+    texts: Mapping[str, Text]
+
+
+def setup(
+    app: web.Application,
+    gateway: Gateway,
+    limits: Limits,
+    audience: str,
+    own: Own | None = None,
+) -> None:
+    """Add the page to a gateway's application; `own` is what that has of its own pages."""
 
     async def pay(request: web.Request) -> web.StreamResponse:
         order = opened(gateway, audience, request.query.get("order", ""))
@@ -68,7 +81,8 @@ def setup(app: web.Application, gateway: Gateway, limits: Limits, audience: str)
     async def home(_request: web.Request) -> web.StreamResponse:
         raise web.HTTPSeeOther(f"{limits.public_url.rstrip('/')}/cabinet/")
 
-    pages.setup(app, __package__ or "", {**TEXTS, **methods_stop.TEXTS})
+    texts = {**TEXTS, **methods_stop.TEXTS, **(own.texts if own else {})}
+    pages.setup(app, __package__ or "", texts, *([own.package] if own else []))
     # Where an error page leads: who came by a link that has expired is not left there.
     app.router.add_get("/", home, name="home", allow_head=False)
     app.router.add_get("/pay", pay, name="pay", allow_head=False)

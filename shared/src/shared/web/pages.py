@@ -62,13 +62,14 @@ class _Pages:
 _PAGES = web.AppKey("pages", _Pages)
 
 
-def setup(app: web.Application, package: str, texts: Catalogue | None = None) -> None:
+def setup(app: web.Application, package: str, texts: Catalogue | None = None, *others: str) -> None:
     """Give an application the templates and static files of a package, over those of the house.
 
-    The package's folders `templates` and `static` may be missing. `texts` is its catalogue. Errors
-    become pages for browsers; the link on them leads to the route called ``home``, if there is one.
+    The package's folders `templates` and `static` may be missing. `texts` is its catalogue,
+    `others` are further packages whose templates are used where it has none. Errors become pages
+    for browsers; the link on them leads to the route called ``home``, if there is one.
     """
-    packages = [name for name in (package, __package__) if name]
+    packages = [name for name in (package, *others, __package__) if name]
     loaders: list[BaseLoader] = [
         PackageLoader(name) for name in packages if _folder(name, "templates").is_dir()
     ]

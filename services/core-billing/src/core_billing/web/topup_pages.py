@@ -18,6 +18,8 @@ from shared.errors import Conflict, Invalid, NotFound, Text
 from shared.web import pages
 
 ENTRIES_MAX: Final = 20
+BY: Final[Mapping[str, str]] = {"card": topups.CARD, "sbp": topups.SBP}
+"""What the form's buttons say, and which gateway that is."""
 _FINAL: Final[tuple[State, ...]] = ("credited", "held", "canceled")
 _NO_CONTRACT: Final = Text("You have no such contract", "У вас нет такого договора")
 _NO_TOPUP: Final = Text("You have no such top-up", "У вас нет такого пополнения")
@@ -56,7 +58,7 @@ async def order(request: web.Request, visit: Visit) -> web.Response:
         return await _home(request, visit, typed={number: text}, error=error)
     at = visit.cabinet.clock()
     async with transaction(visit.cabinet.db) as tx:
-        ordered = await topups.order(tx, number, kopecks, at)
+        ordered = await topups.order(tx, number, kopecks, at, _gateway(visit, form))
     return see_other(_pay_address(request, visit, ordered))
 
 
@@ -97,6 +99,13 @@ async def pay(request: web.Request, visit: Visit) -> web.Response:
     return see_other(_pay_address(request, visit, ordered))
 
 
+def _gateway(visit: Visit, form: Mapping[str, str]) -> str:
+    """Return who takes the top-up; whoever is not deployed takes none."""
+    offered = visit.cabinet.gateways
+    wanted = BY.get(form.get("by", ""))
+    return wanted if wanted is not None and wanted in offered else offered[0]
+
+
 async def _home(
     request: web.Request,
     visit: Visit,
@@ -116,6 +125,7 @@ async def _home(
         pays_under=visit.cabinet.public_url,
         contracts=mine,
         entries=entries,
+        ways=[by for by, gateway in BY.items() if gateway in visit.cabinet.gateways],
         suggested_kopecks=visit.cabinet.suggested_kopecks,
         typed_amounts=typed or {},
         errors=dict.fromkeys(typed or {}, wrong),

@@ -14,7 +14,7 @@ from core_billing import sessions, subscribers
 from core_billing.attempts import Limits
 from core_billing.sessions import Session
 from core_billing.subscribers import Reader
-from core_billing.topups import Amounts
+from core_billing.topups import CARD, Amounts
 from shared.client import Network
 from shared.clock import Clock
 from shared.crypto import Signer
@@ -38,6 +38,8 @@ class Cabinet:
     trusted_proxies: Sequence[Network] = ()
     suggested_kopecks: int = 50_000
     amounts: Amounts = field(default_factory=Amounts)
+    gateways: Sequence[str] = (CARD,)
+    """Who takes top-ups; the first where the form does not say."""
     limits: Limits = field(default_factory=Limits)
 
 

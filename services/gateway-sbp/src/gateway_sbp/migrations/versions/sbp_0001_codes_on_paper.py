@@ -1,4 +1,4 @@
-"""Codes on paper, and the payments that their bank has signed."""
+"""Codes on paper, sheets of them, and the payments that their bank has signed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -40,9 +40,41 @@ def upgrade() -> None:
             "shop", "order_id", "amount_kopecks", "paid_at", name="uq_signed_payment"
         ),
     )
+    _sheets()
+
+
+def _sheets() -> None:
+    op.create_table(
+        "sheet",
+        sa.Column("id", sa.Uuid, primary_key=True),
+        sa.Column("total", sa.Integer, nullable=False),
+        sa.Column("caller", sa.Text, nullable=False),
+        sa.Column("created_at", _MOMENT, nullable=False),
+    )
+    op.create_table(
+        "sheet_line",
+        sa.Column("id", sa.Uuid, primary_key=True),
+        sa.Column("sheet_id", sa.Uuid, nullable=False),
+        sa.Column("position", sa.Integer, nullable=False),
+        sa.Column("contract", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("payload", sa.Text),
+        sa.Column("reason", sa.Text, nullable=False, server_default=""),
+        sa.Column("due_at", _MOMENT),
+        sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("lease_token", sa.Uuid),
+        sa.Column("leased_until", _MOMENT),
+        sa.UniqueConstraint("sheet_id", "position", name="uq_sheet_line_position"),
+    )
+    due = sa.text("due_at IS NOT NULL")
+    op.create_index(
+        "ix_sheet_line_due", "sheet_line", ["due_at"], postgresql_where=due, sqlite_where=due
+    )
 
 
 def downgrade() -> None:
     """Undo."""
+    op.drop_table("sheet_line")
+    op.drop_table("sheet")
     op.drop_table("signed_payment")
     op.drop_table("static_code")

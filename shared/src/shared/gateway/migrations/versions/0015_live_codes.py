@@ -23,12 +23,13 @@ def upgrade() -> None:
         "payment_alias",
         sa.Column("id", sa.Uuid, primary_key=True),
         sa.Column("payment_id", sa.Uuid, nullable=False),
-        sa.Column("order_id", sa.Text, unique=True),
+        sa.Column("order_id", sa.Text),
         sa.Column("caller", sa.Text),
         sa.Column("caller_key", sa.Text),
         sa.Column("caller_digest", sa.LargeBinary),
         sa.Column("answered", sa.Text, nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
+        sa.UniqueConstraint("order_id", name="uq_payment_alias_order"),
         sa.UniqueConstraint("caller", "caller_key", name="uq_payment_alias_caller"),
     )
 
