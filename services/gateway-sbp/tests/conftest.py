@@ -248,7 +248,7 @@ async def start(
     async with AsyncExitStack() as stack:
         started: list[Installation] = []
 
-        async def one(**changes: str) -> Installation:
+        async def one(settings: type[Settings] = Settings, /, **changes: str) -> Installation:
             (port,) = free_ports(1)
             said = environment(
                 sandbox.url,
@@ -258,7 +258,7 @@ async def start(
             )
             for name, value in said.items():
                 monkeypatch.setenv(name, value)
-            made = await stack.enter_async_context(running(sandbox, Settings(), port))
+            made = await stack.enter_async_context(running(sandbox, settings(), port))
             if not started:
                 for bank in BANKS:
                     url = {"url": f"{made.url}/sbp/callbacks/{bank}"}

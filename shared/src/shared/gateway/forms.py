@@ -145,7 +145,8 @@ class SaveMethod(Body):
 class NewPayment(Body):
     """A payment to one contract, or one to several with what each of them gets.
 
-    Without `method` the provider's page asks for it. `qr` wants a code to scan, for methods that
+    Without `return_url` the payer comes back to the cabinet. Without `method` the provider's page
+    asks for it. `qr` wants a code to scan, for methods that
     have one.
     """
 
@@ -153,7 +154,7 @@ class NewPayment(Body):
     allocations: tuple[Share, ...] | None = Field(None, min_length=1, max_length=ALLOCATIONS_MAX)
     amount: Annotated[Amount, AfterValidator(_positive)]
     currency: Currency = "RUB"
-    return_url: Annotated[str, Field(max_length=2048), AfterValidator(_line)]
+    return_url: Annotated[str, Field(max_length=2048), AfterValidator(_line)] | None = None
     contact: Contact | None = None
     method: Line | None = None
     qr: StrictBool = False

@@ -31,6 +31,7 @@ GATEWAY: Final = web.AppKey("gateway", Gateway)
 def build(gateway: Gateway, limits: Limits, title: str, prefix: str) -> Api:
     """Return the API; without an Idempotency-Key each request makes a payment of its own."""
     api = Api(title, prefix)
+    home = f"{limits.public_url.rstrip('/')}/cabinet/"
     codes_url = f"{limits.public_url.rstrip('/')}{prefix}/qr"
 
     @api.post(
@@ -43,10 +44,11 @@ def build(gateway: Gateway, limits: Limits, title: str, prefix: str) -> Api:
     )
     async def create(request: web.Request, body: NewPayment) -> web.Response:
         token, key = request[TOKEN], apis.idempotency_key(request)
-        wish = _wish(body, token, key, gateway.clock())
+        return_url = body.return_url or home
+        wish = _wish(body, return_url, token, key, gateway.clock())
         begun = await repeated(gateway, wish)
         if begun is None:
-            limits.check_return_url(body.return_url, token.return_urls)
+            limits.check_return_url(return_url, token.return_urls)
             contracts, patience = _contracts(body), limits.contract_wait
             shop = gateway.maker(await directory.require_open(gateway.db, contracts, patience))
             gateway.terms[shop.shop].check_amount(body.amount)
@@ -73,7 +75,9 @@ def build(gateway: Gateway, limits: Limits, title: str, prefix: str) -> Api:
     return api
 
 
-def _wish(body: NewPayment, token: ApiToken, key: str | None, at: datetime) -> Wish:
+def _wish(
+    body: NewPayment, return_url: str, token: ApiToken, key: str | None, at: datetime
+) -> Wish:
     save = body.save_method
     if save is not None and body.contract is None:
         raise invalid(
@@ -85,7 +89,7 @@ def _wish(body: NewPayment, token: ApiToken, key: str | None, at: datetime) -> W
     return Wish(
         allocations=_allocations(body),
         amount_kopecks=body.amount.kopecks,
-        return_url=body.return_url,
+        return_url=return_url,
         correlation_id=logs.correlation_id() or logs.new_correlation_id(),
         contact=contact or None,
         means=body.method,
