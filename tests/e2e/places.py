@@ -22,6 +22,7 @@ from shared.crypto import token_hash
 SERVICES: Final[Mapping[str, Sequence[str]]] = {
     "core_billing": ("cabinet", "api"),
     "gateway_yookassa": ("yookassa",),
+    "gateway_sbp": ("sbp",),
     "notifier": ("notifier",),
 }
 """Import name → the first path segments that the ingress routes to it."""
@@ -159,6 +160,14 @@ def _settings(public: str, sandbox: str, smtp_port: int) -> dict[str, str]:
         "YOOKASSA_SECRET_KEY": "test_demo",
         "YOOKASSA_TEST_MODE": "true",
         "YOOKASSA_CALLBACK_NETWORKS": f"{LOOPBACK}/32",
+        "SALDO_SERVICES": ",".join(name.replace("_", "-") for name in SERVICES),
+        "SBP_ACQUIRERS": "raiffeisen,tbank",
+        "RAIFFEISEN_API_URL": f"{sandbox}/raiffeisen/api",
+        "RAIFFEISEN_MERCHANT_ID": "MA0000099999",
+        "RAIFFEISEN_SECRET_KEY": "sim-secret-key-000000000001",
+        "TBANK_API_URL": f"{sandbox}/tbank/v2",
+        "TBANK_TERMINAL_KEY": "1700000000001DEMO",
+        "TBANK_PASSWORD": "SimPassw0rd",
         "SMTP_URL": f"smtp://{LOOPBACK}:{smtp_port}",
         "MAIL_FROM": "billing@provider.example",
         "SMS_PROVIDER": "smsc",
@@ -175,6 +184,8 @@ def _sandbox(port: int, smtp_port: int, public: str) -> list[str]:
         *("-m", "simulators", "--port", str(port), "--smtp-port", str(smtp_port)),
         *("--public-url", f"{public}/sandbox"),
         *("--callback-url", f"{public}/yookassa/callbacks"),
+        *("--raiffeisen-callback-url", f"{public}/sbp/callbacks/raiffeisen"),
+        *("--tbank-callback-url", f"{public}/sbp/callbacks/tbank"),
     ]
 
 

@@ -1,7 +1,7 @@
 """What a bank says of itself to this gateway, and what it is given.
 
 A bank is one folder below `acquirers`: its settings, its words, its way of talking, and one `Bank`
-that is listed in `gateway_sbp.acquirers`.
+that is listed in `gateway_sbp.banks`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gateway_sbp.acquirers import BANKS
+from gateway_sbp.banks import BANKS
 from gateway_sbp.acquirers.raiffeisen.settings import RaiffeisenSettings
 from gateway_sbp.acquirers.tbank.settings import TBankSettings
 from gateway_sbp.bank import Bank

@@ -40,8 +40,7 @@ TEXTS: Final[Catalogue] = {
     "missing": Text("{amount} short", "Не хватает {amount}"),
     "topup_amount": Text("Amount, ₽", "Сумма, ₽"),
     "topup": Text("Top up", "Пополнить"),
-    "topup_by_card": Text("By card", "Картой"),
-    "topup_by_sbp": Text("By SBP", "По СБП"),
+    "topup_by_sbp": Text("Pay by SBP", "Оплатить по СБП"),
     "why_missing": Text(
         "The suggested amount is what is missing; you may change it",
         "Предложили сумму, которой не хватает, её можно изменить",

@@ -69,6 +69,7 @@ async def show(request: web.Request, visit: Visit) -> web.Response:
     return pages.render(
         request,
         "topup.html",
+        by=next((by for by, gateway in BY.items() if gateway == ordered.gateway), None),
         pays_under=visit.cabinet.public_url,
         ordered=ordered,
         said=said,

@@ -1,12 +1,1 @@
 """The banks that take SBP payments for a merchant: a folder for each."""
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Final
-
-from gateway_sbp.acquirers.raiffeisen import settings as raiffeisen
-from gateway_sbp.acquirers.tbank import settings as tbank
-from gateway_sbp.bank import Bank
-
-BANKS: Final[Mapping[str, Bank]] = {bank.name: bank for bank in (raiffeisen.BANK, tbank.BANK)}
