@@ -29,6 +29,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8091, help="HTTP port, 0 for a free one")
     parser.add_argument("--public-url", help="what browsers see, if not the port itself")
     parser.add_argument("--callback-url", help="where YooKassa's notifications go")
+    parser.add_argument("--raiffeisen-callback-url", help="where Raiffeisen's callbacks go")
+    parser.add_argument("--tbank-callback-url", help="where T-Bank's notifications go")
     parser.add_argument("--store", default=":memory:", help="SQLite file; nothing is kept without")
     parser.add_argument("--smtp-port", type=int, default=0, help="0 for a free one")
     parser.add_argument("--smsc-login", default="demo")
@@ -52,6 +54,8 @@ def settings(given: argparse.Namespace, port: int) -> SandboxSettings:
     return SandboxSettings(
         public_url=given.public_url or f"http://127.0.0.1:{port}{PREFIX}",
         callback_url=given.callback_url,
+        raiffeisen_callback_url=given.raiffeisen_callback_url,
+        tbank_callback_url=given.tbank_callback_url,
         store_path=given.store,
         shops=tuple(shop(each) for each in given.shop) or DEMO_SHOPS,
         smtp_port=given.smtp_port,

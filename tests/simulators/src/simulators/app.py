@@ -1,4 +1,4 @@
-"""The sandbox as one application: YooKassa, SMSC.ru, a mail server, and what a subscriber received.
+"""The sandbox as one application: YooKassa, two banks, SMSC.ru, mail, and a subscriber's inbox.
 
 Mount it under the prefix that `SandboxSettings.public_url` ends with::
 
@@ -13,10 +13,12 @@ from simulators import inbox, message
 from simulators.clock import SandboxClock
 from simulators.mail import sink
 from simulators.mail.sink import SINK, Sink
+from simulators.raiffeisen import app as raiffeisen
 from simulators.settings import SandboxSettings
 from simulators.smsc import app as smsc
 from simulators.smsc.desk import Desk
 from simulators.store import Store
+from simulators.tbank import app as tbank
 from simulators.web import SETTINGS, STATIC, STORE
 from simulators.yookassa import app as yookassa
 from simulators.yookassa.provider import open_provider
@@ -29,7 +31,8 @@ def create(settings: SandboxSettings) -> web.Application:
 
     `app[SINK].port` is the SMTP server's port, known after the start where the settings say 0.
     """
-    store = Store(settings.store_path, (*yookassa.SCHEMAS, message.SCHEMA))
+    schemas = (*yookassa.SCHEMAS, message.SCHEMA, *raiffeisen.SCHEMAS, *tbank.SCHEMAS)
+    store = Store(settings.store_path, schemas)
     clock = SandboxClock()
     app = web.Application()
     app[SETTINGS], app[STORE], app[CLOCK] = settings, store, clock
@@ -45,6 +48,8 @@ def create(settings: SandboxSettings) -> web.Application:
         ]
     )
     app.add_subapp("/yookassa", yookassa.create(open_provider(settings, store, clock)))
+    app.add_subapp("/raiffeisen", raiffeisen.create(settings, store, clock))
+    app.add_subapp("/tbank", tbank.create(settings, store, clock))
     app.add_subapp(
         "/smsc", smsc.create(Desk(settings, store, clock, settings.smsc_balance_kopecks))
     )

@@ -54,6 +54,8 @@ class SandboxSettings:
 
     public_url: str
     callback_url: str | None = None
+    raiffeisen_callback_url: str | None = None
+    tbank_callback_url: str | None = None
     store_path: str = ":memory:"
     shops: tuple[Shop, ...] = DEMO_SHOPS
     smtp_port: int = 0
@@ -72,7 +74,8 @@ class SandboxSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        urls = [self.callback_url, *(shop.callback_url for shop in self.shops)]
+        banks = (self.raiffeisen_callback_url, self.tbank_callback_url)
+        urls = [self.callback_url, *banks, *(shop.callback_url for shop in self.shops)]
         for url in filter(None, urls):
             require_loopback(url)
 

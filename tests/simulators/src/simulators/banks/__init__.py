@@ -1,0 +1,1 @@
+"""What the simulated banks of SBP share: codes, callbacks, faults, control, and the payer's app."""

@@ -1,0 +1,1 @@
+"""The simulated Raiffeisen: its API of SBP, orders, subscriptions and receipts, and its payers."""

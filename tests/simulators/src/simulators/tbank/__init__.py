@@ -1,0 +1,1 @@
+"""The simulated T-Bank."""
