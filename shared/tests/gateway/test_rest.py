@@ -30,7 +30,7 @@ async def test_a_new_payment_is_answered_with_its_address(stand: Any, caller: An
     status, said = await caller.post(BODY)
     assert status == 201
     assert set(said) == {
-        *("id", "provider_payment_id", "status", "confirmation_url"),
+        *("id", "provider", "provider_payment_id", "status", "confirmation_url"),
         *("contract", "amount", "currency", "created_at"),
     }
     assert said["confirmation_url"] == f"https://pay.example/{said['provider_payment_id']}"

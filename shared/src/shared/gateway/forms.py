@@ -169,6 +169,8 @@ class PaymentView(BaseModel):
     """
 
     id: UUID
+    provider: str
+    """The account that takes it, for instance `raiffeisen:MA0000099999`."""
     provider_payment_id: str | None
     status: Status
     confirmation_url: str | None
@@ -203,6 +205,7 @@ def view(payment: Payment, status: Status, codes_url: str) -> PaymentView:
     )
     return PaymentView(
         id=payment.id,
+        provider=payment.shop,
         provider_payment_id=payment.provider_payment_id,
         status=status,
         confirmation_url=payment.confirmation_url,
