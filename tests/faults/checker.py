@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from faults.books import CONTRACT, SUSPENSE, Balance, Books, Line
 from faults.orders import Order
-from faults.owed import Owed, Shop
+from faults.owed import Owed
 from faults.truth import Taken
 
 OPENING: Final = "opening"
@@ -16,14 +16,27 @@ CHANNELS: Final = ("sms", "email")
 _UNDECIDED: Final = ("pending", "waiting_for_capture")
 
 
-def ledger(owed: Sequence[Owed], books: Books, shop: Shop) -> list[str]:
-    """Each owed payment stands in the ledger exactly once, and nothing else does."""
+class Source(Protocol):
+    """An account of ours at a provider."""
+
+    @property
+    def source(self) -> str:
+        """The name under which the ledger knows what comes from there."""
+
+
+def ledger(
+    owed: Sequence[Owed], books: Books, shop: Source, others: Collection[str] = ()
+) -> list[str]:
+    """Each owed payment stands in the ledger exactly once, and nothing else does.
+
+    `others` are sources that are looked at apart.
+    """
     standing: dict[str, list[Line]] = defaultdict(list)
     wrong: list[str] = []
     for line in books.lines:
         if line.source == shop.source:
             standing[line.payment_id].append(line)
-        elif line.source != OPENING:
+        elif line.source != OPENING and line.source not in others:
             wrong.append(f"{line.payment_id}: posted from {line.source}, which takes no payments")
     for one in owed:
         wrong += _posted_once(one, standing.pop(one.payment_id, []), shop)
@@ -34,7 +47,9 @@ def ledger(owed: Sequence[Owed], books: Books, shop: Shop) -> list[str]:
     return wrong
 
 
-def sums(owed: Sequence[Owed], books: Books, opened: Mapping[str, int], shop: Shop) -> list[str]:
+def sums(
+    owed: Sequence[Owed], books: Books, opened: Mapping[str, int], *shops: Source
+) -> list[str]:
     """The totals, and each contract's, agree to the kopeck with the provider's."""
     credited = Counter({CONTRACT + number: kopecks for number, kopecks in opened.items()})
     for one in owed:
@@ -47,7 +62,8 @@ def sums(owed: Sequence[Owed], books: Books, opened: Mapping[str, int], shop: Sh
         for account in sorted(credited.keys() | kept.keys())
         if credited.get(account, 0) != kept.get(account)
     ]
-    provider, posted = sum(one.kopecks for one in owed), total(books, shop)
+    provider = sum(one.kopecks for one in owed)
+    posted = sum(total(books, shop) for shop in shops)
     if provider != posted:
         wrong.append(f"the provider took {provider} kopecks, the ledger holds {posted}")
     return wrong
@@ -83,7 +99,7 @@ def held(foreign: Collection[str], held_back: Collection[str]) -> list[str]:
     return wrong + [f"{one}: held back without need" for one in set(held_back) - set(foreign)]
 
 
-def told(owed: Iterable[Owed], messages: Iterable[str], shop: Shop) -> list[str]:
+def told(owed: Iterable[Owed], messages: Iterable[str], shop: Source) -> list[str]:
     """Each subscriber hears of each credit once by each channel, and of nothing else."""
     provider = shop.source.removeprefix("payment:")
     credited = [one for one in owed if one.contract is not None]
@@ -102,12 +118,12 @@ def answers(answered: Mapping[int, int]) -> list[str]:
     ]
 
 
-def total(books: Books, shop: Shop) -> int:
+def total(books: Books, shop: Source) -> int:
     """Return the kopecks that the ledger says have come from the provider."""
     return _sum([line for line in books.lines if line.source == shop.source])
 
 
-def _posted_once(owed: Owed, lines: Sequence[Line], shop: Shop) -> list[str]:
+def _posted_once(owed: Owed, lines: Sequence[Line], shop: Source) -> list[str]:
     """One revision with one posting of the whole amount, from clearing to where it belongs."""
     provider = shop.source.removeprefix("payment:")
     target = CONTRACT + owed.contract if owed.contract else SUSPENSE + provider

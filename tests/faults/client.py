@@ -33,6 +33,7 @@ class Client:
     url: str
     """The gateway's address, without a path."""
     token: str
+    prefix: str = "/yookassa"
     statuses: Counter[str] = field(default_factory=Counter)
     """What came back, by status or by the kind of failure."""
     turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE_MAX))
@@ -46,6 +47,30 @@ class Client:
             raise Refused(f"key {order.key} was answered with several payments: {found}")
         return str(found.pop())
 
+    async def picture(self, contract: str) -> None:
+        """Ask for the code of a contract's paper bill until it is there; raises Refused."""
+        path = f"{self.prefix}/v1/contracts/{contract}/qr.svg"
+        async with self.turn, asyncio.timeout(PATIENCE_SECONDS):
+            attempt = 0
+            while not await self._drawn(path):
+                attempt += 1
+                await asyncio.sleep(pause(attempt))
+
+    async def _drawn(self, path: str) -> bool:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+        try:
+            async with self.session.get(
+                self.url + path, headers=headers, timeout=timeout
+            ) as answer:
+                self.statuses[str(answer.status)] += 1
+                if answer.status not in (200, *_TRY_AGAIN):
+                    raise Refused(f"GET {path}: {answer.status} {await answer.text()}")
+                return answer.status == 200
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self.statuses[type(error).__name__] += 1
+            return False
+
     async def _until_known(self, order: Order) -> dict[str, Any]:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -54,7 +79,7 @@ class Client:
                 while not body.get("provider_payment_id"):
                     looks += 1
                     await asyncio.sleep(pause(looks))
-                    body = await self._insist("GET", f"/yookassa/v1/payments/{body['id']}")
+                    body = await self._insist("GET", f"{self.prefix}/v1/payments/{body['id']}")
                 return body
         except TimeoutError:
             raise Refused(f"key {order.key}: no payment in {PATIENCE_SECONDS:.0f} s") from None
@@ -65,7 +90,7 @@ class Client:
             "amount": f"{order.kopecks // 100}.{order.kopecks % 100:02d}",
             "return_url": f"{self.url}/cabinet/",
         }
-        return await self._insist("POST", "/yookassa/v1/payments", wanted, order.key)
+        return await self._insist("POST", f"{self.prefix}/v1/payments", wanted, order.key)
 
     async def _insist(
         self, method: str, path: str, body: Any = None, key: str | None = None

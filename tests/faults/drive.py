@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from faults import books, checker, leftovers, load, owed, truth
-from faults.leftovers import GATEWAY
+from faults import books, checker, leftovers, load, owed, sbp, truth
+from faults.books import Books
+from faults.checker import Source
+from faults.leftovers import GATEWAYS
 from faults.load import Load
+from faults.owed import Owed
 from faults.plan import Plan
 from faults.provider import EARLY
+from faults.sbp import People
 from faults.settings import SHOP
 from faults.stage import Stage
 from faults.strikes import Striker
@@ -43,6 +47,8 @@ class Outcome:
     converged_seconds: float
     slow_lane: int
     verified: str
+    sbp: Mapping[str, Any] = field(default_factory=dict)
+    """What happened at the banks of SBP."""
     hits: Mapping[str, int] = field(default_factory=dict)
     """How often each kind of fault befell a call to the provider."""
     faults: list[str] = field(default_factory=list)
@@ -52,14 +58,16 @@ async def drive(stage: Stage, plan: Plan, until: float = math.inf) -> Outcome:
     """Run a plan on a stage; `until`, by the monotonic clock, all must have come to its end."""
     await load.prepare(stage, plan)
     await _until_heard(stage, len(plan.contracts))
-    people = load.people(stage, plan)
+    people, payers = load.people(stage, plan), load.payers(stage, plan)
     striker = Striker(stage, people.started)
     await people.provider.make_trouble()
-    await asyncio.gather(people.run(), striker.strike_all(plan.strikes))
+    await payers.make_trouble()
+    await asyncio.gather(people.run(), payers.run(), striker.strike_all(plan.strikes))
     hits = await people.provider.calm_down()
+    await payers.calm_down()
     made = time.monotonic()
     left = await converge(stage, min(made + CONVERGE_SECONDS, until))
-    outcome = await _judge(stage, plan, people, striker, made, left)
+    outcome = await _judge(stage, plan, (people, payers), striker, made, left)
     outcome.hits = hits
     if not hits[EARLY]:
         outcome.faults.append("no callback came before its payment's creation was answered")
@@ -78,20 +86,33 @@ async def converge(stage: Stage, until: float) -> Mapping[str, int]:
 async def _judge(
     stage: Stage,
     plan: Plan,
-    people: Load,
+    crowd: tuple[Load, People],
     striker: Striker,
     made: float,
     left: Mapping[str, int],
 ) -> Outcome:
-    converged = time.monotonic()
+    converged, (people, payers) = time.monotonic(), crowd
     taken, ledger = truth.payments(stage.store), await books.read(stage.tables)
     debts = owed.owed(plan.orders, taken, SHOP)
+    by_sbp = sbp.owed(plan.sbp, stage.store)
+    accounts: dict[Source, Sequence[Owed]] = {SHOP: debts}
+    for bank, taken_there in by_sbp.items():
+        accounts[bank] = taken_there
+    everything = [one for each in accounts.values() for one in each]
     verified, verify_faults = _verify(stage)
     outcome = Outcome(
         callbacks=truth.callbacks(stage.store),
         statuses=truth.statuses(stage.store),
-        provider_kopecks=sum(one.kopecks for one in debts),
-        ledger_kopecks=checker.total(ledger, SHOP),
+        provider_kopecks=sum(one.kopecks for one in everything),
+        ledger_kopecks=sum(checker.total(ledger, account) for account in accounts),
+        sbp={
+            "acts": dict(payers.acts),
+            "callbacks": sbp.deliveries(stage.store),
+            **{
+                bank.source: [len(each), sum(one.kopecks for one in each)]
+                for bank, each in by_sbp.items()
+            },
+        },
         load=people,
         striker=striker,
         kills={name: each.kills for name, each in stage.processes.items()},
@@ -103,12 +124,13 @@ async def _judge(
     )
     outcome.faults += [
         *people.refused,
+        *payers.refused,
         *(f"still on its way: {count} {what}" for what, count in left.items()),
         *(f"astray: {count} {what}" for what, count in (await leftovers.astray(stage)).items()),
         *checker.keys(owed.made(plan.orders, taken), plan.orders),
         *checker.decided(taken),
-        *checker.ledger(debts, ledger, SHOP),
-        *checker.sums(debts, ledger, plan.contracts, SHOP),
+        *_ledger(accounts, ledger),
+        *checker.sums(everything, ledger, plan.contracts, *accounts),
         *checker.balances(ledger.balances),
         *checker.held(owed.foreign(taken, SHOP), await leftovers.held(stage.tables)),
         *checker.answers(outcome.callbacks.answered),
@@ -116,18 +138,28 @@ async def _judge(
     ]
     messages = await leftovers.told(stage)
     if messages is not None:
-        outcome.faults += checker.told(debts, messages, SHOP)
+        for account, each in accounts.items():
+            name = account.source.removeprefix("payment:")
+            mine = [one for one in messages if one.startswith(f"{name}:")]
+            outcome.faults += checker.told(each, mine, account)
     outcome.faults += await _stop(stage)
     if any(strike.blow == "purge" for strike in plan.strikes) and not striker.purged:
         outcome.faults.append("the purge found nothing to throw away, so it has shown nothing")
     return outcome
 
 
+def _ledger(accounts: Mapping[Source, Sequence[Owed]], ledger: Books) -> list[str]:
+    sources = {account.source for account in accounts}
+    found = [checker.ledger(each, ledger, one, sources) for one, each in accounts.items()]
+    return [fault for faults in found for fault in faults]
+
+
 async def _until_heard(stage: Stage, contracts: int) -> None:
     """Wait until the gateway knows every contract from the bus."""
     for _ in range(300):
-        found = await stage.tables.rows(GATEWAY, "SELECT COUNT(*) FROM contract")
-        if found[0][0] == contracts:
+        asked = "SELECT COUNT(*) FROM contract"
+        found = [(await stage.tables.rows(each, asked))[0][0] for each in GATEWAYS]
+        if all(count == contracts for count in found):
             return
         await asyncio.sleep(0.1)
     raise ServerFailed("the gateway has not heard of the contracts")

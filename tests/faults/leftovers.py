@@ -10,6 +10,7 @@ from faults.stage import Stage
 from faults.tables import Tables
 
 GATEWAY: Final = "gateway_yookassa"
+GATEWAYS: Final = (GATEWAY, "gateway_sbp")
 CORE: Final = "core_billing"
 NOTIFIER: Final = "notifier"
 
@@ -34,8 +35,14 @@ async def waiting(stage: Stage) -> Mapping[str, int]:
     counts = await _count(
         stage.tables,
         {
-            "gateway payments not terminal or not acknowledged": (GATEWAY, _UNDECIDED),
-            "gateway callbacks about known payments": (GATEWAY, _UNHEARD),
+            **{
+                f"{gateway} payments not terminal or not acknowledged": (gateway, _UNDECIDED)
+                for gateway in GATEWAYS
+            },
+            **{
+                f"{gateway} callbacks about known payments": (gateway, _UNHEARD)
+                for gateway in GATEWAYS
+            },
             **{
                 f"{name} outbox rows": (package, _UNSENT)
                 for name, package in stage.packages.items()

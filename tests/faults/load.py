@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from faults import settings
+from faults import sbp, settings
 from faults.client import Client, Refused, open_contract
 from faults.lies import Lie
 from faults.orders import Order
 from faults.plan import Plan, Told
 from faults.provider import ControlFailed, Provider
-from faults.stage import CORE, GATEWAY, Stage
+from faults.stage import CORE, GATEWAY, GATEWAY_SBP, Stage
 
 KNOWN_MAX: Final = 500
 
@@ -68,6 +68,14 @@ async def prepare(stage: Stage, plan: Plan) -> None:
     """Open the plan's contracts through the API, as an operator would."""
     for number, kopecks in plan.contracts.items():
         await open_contract(stage.session, stage.urls[CORE], settings.TOKEN, number, kopecks)
+
+
+def payers(stage: Stage, plan: Plan) -> sbp.People:
+    """Make those who pay by SBP, ready to act on a stage."""
+    bank = stage.settings["SBP_ACQUIRERS"].partition(",")[0]
+    client = Client(stage.session, stage.urls[GATEWAY_SBP], settings.TOKEN, "/sbp")
+    now = time.monotonic()
+    return sbp.People(plan.sbp, stage.session, client, stage.sandbox_url, bank, now)
 
 
 def people(stage: Stage, plan: Plan) -> Load:

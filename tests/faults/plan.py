@@ -8,9 +8,10 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
-from faults import orders
+from faults import orders, sbp
 from faults.lies import Lie
 from faults.orders import Order
+from faults.sbp import SbpPlan
 
 CONTRACTS: Final = 40
 LIES_PER_ORDER: Final = 0.1
@@ -75,6 +76,7 @@ class Plan:
     orders: tuple[Order, ...]
     strikes: tuple[Strike, ...]
     lies: tuple[Told, ...]
+    sbp: SbpPlan
 
 
 def draw(seed: int, size: Size) -> Plan:
@@ -84,7 +86,9 @@ def draw(seed: int, size: Size) -> Plan:
         f"7{seed % 1000:03d}{n:03d}": dice.randrange(-200_000, 200_000) for n in range(CONTRACTS)
     }
     drawn = orders.draw(dice, size.payments, size.seconds, list(contracts))
-    return Plan(seed, size, contracts, drawn, _strikes(dice, size), _lies(dice, size))
+    strikes, lies = _strikes(dice, size), _lies(dice, size)
+    by_sbp = sbp.draw(Random(seed), size.payments, size.seconds, list(contracts))
+    return Plan(seed, size, contracts, drawn, strikes, lies, by_sbp)
 
 
 def _strikes(dice: Random, size: Size) -> tuple[Strike, ...]:

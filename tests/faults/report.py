@@ -35,6 +35,7 @@ def summary(kind: str, outcome: Outcome) -> str:
         *_callbacks(outcome.callbacks),
         f"callbacks about unknown payments still in the slow lane: {outcome.slow_lane}",
         f"what befell calls to the provider: {_counts(outcome.hits)}",
+        *(f"by SBP, {what}: {said}" for what, said in outcome.sbp.items()),
         f"clients: {_counts(outcome.load.client.statuses)}",
         f"clients waited {_waited(sorted(outcome.load.seconds))}",
         f"payments were made in {outcome.made_seconds:.0f} s",

@@ -26,6 +26,14 @@ SHORTENED: Final[Mapping[str, str]] = {
     "GATEWAY_YOOKASSA_UNCLEAR_DELAYS": "500ms,1s,2s,5s",
     "GATEWAY_YOOKASSA_REPEAT_DELAYS": "10s,20s,30s",
     "GATEWAY_YOOKASSA_DOUBT": "10s",
+    "GATEWAY_SBP_REQUESTS_PER_SECOND": "200",
+    "GATEWAY_SBP_POLL_DELAYS": "6s,9s,12s",
+    "GATEWAY_SBP_CODE_TERM": "150s",
+    "GATEWAY_SBP_CREATE_TIMEOUT": "5s",
+    "GATEWAY_SBP_FETCH_TIMEOUT": "4s",
+    "GATEWAY_SBP_UNCLEAR_DELAYS": "500ms,1s,2s,5s",
+    "GATEWAY_SBP_REPEAT_DELAYS": "10s,20s,30s",
+    "GATEWAY_SBP_DOUBT": "10s",
 }
 """What a real installation has too, with longer times: a run has minutes, not days."""
 
@@ -42,8 +50,8 @@ class Addresses:
     bus_url: str
 
 
-def common(addresses: Addresses, services: Iterable[str]) -> dict[str, str]:
-    """Return the settings that every service of a run shares."""
+def common(addresses: Addresses, services: Iterable[str], banks: Iterable[str]) -> dict[str, str]:
+    """Return the settings that every service of a run shares; the first bank makes new codes."""
     token = hashlib.sha256(TOKEN.encode()).hexdigest()
     scopes = ["contracts:write", "payments:write"]
     return {
@@ -60,6 +68,13 @@ def common(addresses: Addresses, services: Iterable[str]) -> dict[str, str]:
         "YOOKASSA_SECRET_KEY": SHOP_KEY,
         "YOOKASSA_TEST_MODE": "false",
         "YOOKASSA_CALLBACK_NETWORKS": f"{LOOPBACK}/32",
+        "SBP_ACQUIRERS": ",".join(banks),
+        "RAIFFEISEN_API_URL": f"{addresses.sandbox}/raiffeisen/api",
+        "RAIFFEISEN_MERCHANT_ID": "MA0000099999",
+        "RAIFFEISEN_SECRET_KEY": "sim-secret-key-000000000001",
+        "TBANK_API_URL": f"{addresses.sandbox}/tbank/v2",
+        "TBANK_TERMINAL_KEY": "1700000000001DEMO",
+        "TBANK_PASSWORD": "SimPassw0rd",
         "SMTP_URL": "log://",
         "MAIL_FROM": "billing@provider.example",
         "SMS_PROVIDER": "log",
@@ -72,10 +87,12 @@ def listening(port: int) -> dict[str, str]:
     return {"SALDO_LISTEN": f"{LOOPBACK}:{port}"}
 
 
-def sandbox_command(port: int, gateway_url: str, store: Path, seed: int) -> list[str]:
+def sandbox_command(port: int, gateway_url: str, sbp_url: str, store: Path, seed: int) -> list[str]:
     """Return the command line of the simulators; their own clock runs ten times as fast."""
     return [
         *("-m", "simulators", "--port", str(port), "--store", str(store), "--seed", str(seed)),
         *("--shop", f"{SHOP.id}:{SHOP_KEY}:live", "--time-scale", "0.1"),
         *("--callback-url", f"{gateway_url}/yookassa/callbacks"),
+        *("--raiffeisen-callback-url", f"{sbp_url}/sbp/callbacks/raiffeisen"),
+        *("--tbank-callback-url", f"{sbp_url}/sbp/callbacks/tbank"),
     ]

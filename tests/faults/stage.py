@@ -11,6 +11,7 @@ from typing import Final
 import aiohttp
 
 from faults import settings
+from faults.sbp import BANKS
 from faults.settings import Addresses
 from faults.supervised import Supervised, run_once
 from faults.tables import PostgresTables, SqliteTables, Tables
@@ -21,7 +22,12 @@ from servers.rabbitmq import PrivateRabbitMQ
 
 CORE: Final = "core-billing"
 GATEWAY: Final = "gateway-yookassa"
-REAL: Final[Mapping[str, str]] = {CORE: "core_billing", GATEWAY: "gateway_yookassa"}
+GATEWAY_SBP: Final = "gateway-sbp"
+REAL: Final[Mapping[str, str]] = {
+    CORE: "core_billing",
+    GATEWAY: "gateway_yookassa",
+    GATEWAY_SBP: "gateway_sbp",
+}
 """Name → import name. The notifier would cost a sixth of the machine and moves no money."""
 EMBEDDED: Final[Mapping[str, str]] = {**REAL, "notifier": "notifier"}
 
@@ -57,7 +63,7 @@ async def real(folder: Path, seed: int) -> AsyncIterator[Stage]:
         sandbox_port, *ports = free_ports(1 + len(REAL))
         urls = {name: _url(port) for name, port in zip(REAL, ports, strict=True)}
         database_url = postgres.url.removesuffix("postgres") + "{service}"
-        common = _settings(sandbox_port, urls, database_url, rabbitmq.url)
+        common = _settings(sandbox_port, urls, database_url, rabbitmq.url, BANKS)
         for package in REAL.values():
             run_once(["-m", package, "migrate"], common)
         stage = Stage(
@@ -88,7 +94,8 @@ async def embedded(folder: Path, seed: int) -> AsyncIterator[Stage]:
         sandbox_port, port = free_ports(2)
         urls = dict.fromkeys(EMBEDDED, _url(port))
         database_url = f"sqlite+aiosqlite:///{folder}/{{service}}.db"
-        common = _settings(sandbox_port, urls, database_url, "memory://")
+        # The other bank makes new codes here.
+        common = _settings(sandbox_port, urls, database_url, "memory://", BANKS[::-1])
         stage = Stage(
             urls=urls,
             sandbox_url=_sandbox_url(sandbox_port),
@@ -120,7 +127,7 @@ class _Place:
         return self._program(name, ["-m", package, "serve"], given, f"{_url(port)}/readyz")
 
     def sandbox(self, port: int, urls: Mapping[str, str], seed: int) -> Supervised:
-        command = settings.sandbox_command(port, urls[GATEWAY], self.store, seed)
+        command = settings.sandbox_command(port, urls[GATEWAY], urls[GATEWAY_SBP], self.store, seed)
         answers_at = f"{_sandbox_url(port)}/yookassa/control/clock"
         return self._program("sandbox", command, {}, answers_at)
 
@@ -138,10 +145,14 @@ def _place(stack: AsyncExitStack, folder: Path) -> _Place:
 
 
 def _settings(
-    sandbox_port: int, urls: Mapping[str, str], database_url: str, bus_url: str
+    sandbox_port: int,
+    urls: Mapping[str, str],
+    database_url: str,
+    bus_url: str,
+    banks: Sequence[str],
 ) -> Mapping[str, str]:
     addresses = Addresses(_sandbox_url(sandbox_port), urls[GATEWAY], database_url, bus_url)
-    return settings.common(addresses, urls)
+    return settings.common(addresses, urls, banks)
 
 
 async def _start(stack: AsyncExitStack, stage: Stage) -> None:

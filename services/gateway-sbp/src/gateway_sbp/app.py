@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway_sbp import paper_rest, sheet_rest, sheet_work, signed
+from gateway_sbp import paper_rest, recovery, sheet_rest, sheet_work, signed
 from gateway_sbp.acquirer import Acquirer, Proven
 from gateway_sbp.bank import Bank, Site
 from gateway_sbp.settings import Settings
@@ -19,8 +19,9 @@ from gateway_sbp.texts import TEXTS
 from shared import topology
 from shared.clock import Clock, system_clock
 from shared.db import Database
-from shared.gateway import door, methods_binding, rest, work
+from shared.gateway import door, folder, methods_binding, reconciliation_rest, rest, work
 from shared.gateway import web as pay_page
+from shared.gateway.commands.tools import Tools
 from shared.gateway.gateway import Gateway
 from shared.gateway.intake import Intake
 from shared.gateway.journal import Journal
@@ -89,6 +90,9 @@ def parts(settings: Settings, clock: Clock = system_clock) -> Parts:
     return Parts(gateway, acquirers, journal)
 
 
+TOOLS: Final = Tools(PACKAGE, parts, lambda settings, gateway: settings.inlet(gateway.providers))
+
+
 def build(settings: Settings, clock: Clock = system_clock) -> Service:
     """Return the service; nothing is connected yet."""
     made = parts(settings, clock)
@@ -98,9 +102,14 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
     loops = [
         *work.loops(gateway),
         made.journal.loop(),
+        Loop("recovery", partial(recovery.step, gateway), recovery.EVERY_SECONDS),
         Loop("sheets", sheets, gateway.timing.poll_seconds, signal),
         Loop("old sheets", partial(sheet_work.prune, gateway), work.PRUNE_EVERY_SECONDS),
     ]
+    watched = settings.folder_of(settings.inlet(gateway.providers))
+    if watched is not None:
+        step = partial(folder.step, gateway, watched)
+        loops.append(Loop("registers", step, folder.EVERY_SECONDS))
     return Service(
         name=NAME,
         db=gateway.db,
@@ -137,6 +146,7 @@ def _application(settings: Settings, made: Parts) -> web.Application:
     gateway, limits = made.gateway, settings.limits()
     acquirers = tuple(made.acquirers.values())
     api = rest.build(gateway, limits, "Saldo: payments through SBP", PREFIX)
+    reconciliation_rest.add(api, gateway, settings.inlet(gateway.providers))
     paper_rest.add(api, gateway, acquirers, limits)
     sheet_rest.add(api, gateway, limits, NAME, PREFIX)
     app = api.application(settings.api_tokens, body_bytes_max=sheet_rest.BODY_BYTES_MAX)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gateway_sbp.banks import BANKS
+from gateway_sbp import register_files
 from gateway_sbp.acquirers.raiffeisen.settings import RaiffeisenSettings
 from gateway_sbp.acquirers.tbank.settings import TBankSettings
 from gateway_sbp.bank import Bank
+from gateway_sbp.banks import BANKS
 from shared.errors import Text
 from shared.gateway.receipt_settings import ReceiptSettings
+from shared.gateway.reconciliation_rest import Inlet
 from shared.gateway.settings import Pauses, named
 from shared.gateway.terms import Means, Terms
 from shared.money import Money
@@ -67,6 +71,10 @@ class Settings(RaiffeisenSettings, TBankSettings):
         if not Money(0) < self.amount_min <= self.amount_max:
             raise ValueError("expected 0 < GATEWAY_SBP_AMOUNT_MIN <= GATEWAY_SBP_AMOUNT_MAX")
         return self
+
+    def inlet(self, shops: Collection[str]) -> Inlet:
+        """Return how the registers of these accounts come in."""
+        return self.inlet_for(partial(register_files.receive, register_files.expected(shops)))
 
     def named_banks(self) -> tuple[Bank, ...]:
         """Return the banks, the one that makes new codes first."""

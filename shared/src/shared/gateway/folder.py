@@ -65,13 +65,17 @@ async def _take(gateway: Gateway, folder: Folder, path: Path) -> None:
             f"больше {most} МиБ: закажите реестр за каждый день отдельно",
         )
     with path.open("rb") as file:
-        opened = await reconciliation.receive(gateway, folder.inlet.read, file, path.name)
+        opened = await folder.inlet.receive(gateway, file, path.name)
     try:
-        if opened.taken.finished_at is not None:
-            _log.info("register.repeated", file=path.name, id=str(opened.taken.id))
-        await reconciliation.apply(gateway, opened.taken, opened.spool)
+        for one in opened:
+            if one.taken.finished_at is not None:
+                _log.info("register.repeated", file=path.name, id=str(one.taken.id))
+            for note in one.notes:
+                _log.warning("register.note", file=path.name, note=note.en)
+            await reconciliation.apply(gateway, one.taken, one.spool)
     finally:
-        opened.close()
+        for one in opened:
+            one.close()
 
 
 def _ready(path: Path, at: datetime) -> list[Path]:

@@ -166,6 +166,12 @@ async def find(tx: Tx, payment_id: UUID) -> Payment | None:
     return await _one(tx, payment.c.id == payment_id)
 
 
+async def find_provided(tx: Tx, shop: str, provider_payment_id: str) -> Payment | None:
+    """Return the payment that its provider knows under this id."""
+    named = payment.c.provider_payment_id == provider_payment_id
+    return await _one(tx, and_(payment.c.shop == shop, named))
+
+
 async def find_order(tx: Tx, order_id: str) -> Payment | None:
     """Return the one payment of an order."""
     return await _one(tx, payment.c.order_id == order_id)

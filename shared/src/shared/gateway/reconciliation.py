@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
 from shared import outbox
 from shared.db import Tx, transaction
+from shared.errors import Text
 from shared.events import Event
 from shared.events_gateway import RegisterRow
 from shared.gateway import books, differences, ours, registers
@@ -42,10 +43,25 @@ class Opened:
 
     taken: Taken
     spool: Spool
+    notes: Sequence[Text] = ()
+    """What of the file was left out, for whoever sent it."""
 
     def close(self) -> None:
         """Forget the rows."""
         self.spool.close()
+
+
+Receive = Callable[[Gateway, IO[bytes], str], Awaitable[Sequence[Opened]]]
+"""Reads a file of this name and writes down the registers it holds; raises WrongRegister."""
+
+
+def single(read: Read) -> Receive:
+    """Return how files come in that hold one register each."""
+
+    async def opened(gateway: Gateway, file: IO[bytes], name: str) -> Sequence[Opened]:
+        return (await receive(gateway, read, file, name),)
+
+    return opened
 
 
 async def receive(gateway: Gateway, read: Read, file: IO[bytes], name: str) -> Opened:
@@ -75,13 +91,13 @@ async def apply(
     found: list[Difference] = []
     for batch in spool.batches(BATCH_MAX, skip=taken.done):
         async with transaction(gateway.db) as tx:
-            new = await _apply_batch(tx, gateway, taken, batch)
+            new = await _apply_batch(tx, gateway, taken, batch, partial=spool.partial)
             done = await registers.advance(tx, taken, len(batch), len(new), gateway.clock())
         found += new
         taken = done
         if progress is not None:
             progress(taken.done, taken.register.rows)
-    missing = await _find_missing(gateway, taken, spool.ids())
+    missing = [] if spool.partial else await _find_missing(gateway, taken, spool.ids())
     async with transaction(gateway.db) as tx:
         taken = await registers.finish(tx, taken, len(missing), gateway.clock())
     differences.cry(taken.books, [*found, *missing], correlation_id=taken.id.hex)
@@ -89,7 +105,7 @@ async def apply(
 
 
 async def _apply_batch(
-    tx: Tx, gateway: Gateway, taken: Taken, batch: Sequence[Row]
+    tx: Tx, gateway: Gateway, taken: Taken, batch: Sequence[Row], *, partial: bool
 ) -> list[Difference]:
     shop, kind, at = taken.register.shop, taken.register.kind, gateway.clock()
     known = await ours.standings(tx, kind, shop, [row.id for row in batch])
@@ -97,8 +113,9 @@ async def _apply_batch(
     await differences.note(tx, taken.books, list(found.values()), at)
     alike = [row.id for row in batch if row.id not in found]
     await differences.agree(tx, taken.books, kind, alike, at)
-    events = [_event(gateway, taken, row, found.get(row.id)) for row in batch]
-    await outbox.add(tx, gateway.producer, events, at)
+    if not partial:
+        events = [_event(gateway, taken, row, found.get(row.id)) for row in batch]
+        await outbox.add(tx, gateway.producer, events, at)
     return list(found.values())
 
 

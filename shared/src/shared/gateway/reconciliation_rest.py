@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import IO, Final
@@ -19,7 +19,7 @@ from shared.db import reading
 from shared.errors import BadRequest, NotFound, Text, TooLarge, Unavailable, invalid
 from shared.gateway import differences, reconciliation, registers, sweeps
 from shared.gateway.gateway import Gateway
-from shared.gateway.reconciliation import Opened, Read
+from shared.gateway.reconciliation import Opened, Receive
 from shared.gateway.reconciliation_forms import (
     DaysQuery,
     DaysView,
@@ -46,7 +46,7 @@ _log = structlog.get_logger(__name__)
 class Inlet:
     """How registers come in."""
 
-    read: Read
+    receive: Receive
     bytes_max: int
 
 
@@ -66,13 +66,15 @@ def add(api: Api, gateway: Gateway, inlet: Inlet) -> None:
             name = await _store(request, file, inlet.bytes_max)
             file.seek(0)
             try:
-                opened = await reconciliation.receive(gateway, inlet.read, file, name)
+                opened = await inlet.receive(gateway, file, name)
             except WrongRegister as error:
                 raise invalid("file", *error.text) from error
-        repeated = opened.taken.finished_at is not None
+        # Of several registers the one is shown that takes longest to apply, if any is new.
+        shown = max(opened, key=lambda one: (one.taken.finished_at is None, one.spool.rows)).taken
+        repeated = shown.finished_at is not None
         gateway.registers.spawn(_apply(gateway, opened))
-        shown = register_view(opened.taken, gateway.clock(), repeated=repeated)
-        return apis.answer(shown, 200 if repeated else 202)
+        view = register_view(shown, gateway.clock(), repeated=repeated)
+        return apis.answer(view, 200 if repeated else 202)
 
     @api.get(
         "/v1/reconciliation/registers/{id}",
@@ -136,13 +138,16 @@ async def _days(gateway: Gateway, shop: str | None, since: date, until: date) ->
     return DaysView(items=tuple(items))
 
 
-async def _apply(gateway: Gateway, opened: Opened) -> None:
+async def _apply(gateway: Gateway, opened: Sequence[Opened]) -> None:
     try:
-        await reconciliation.apply(gateway, opened.taken, opened.spool)
-    except Elsewhere:
-        _log.info("register.applied_elsewhere", file=opened.taken.file)
+        for one in opened:
+            try:
+                await reconciliation.apply(gateway, one.taken, one.spool)
+            except Elsewhere:
+                _log.info("register.applied_elsewhere", file=one.taken.file)
     finally:
-        opened.close()
+        for one in opened:
+            one.close()
 
 
 async def _store(request: web.Request, file: IO[bytes], bytes_max: int) -> str:

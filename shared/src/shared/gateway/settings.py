@@ -22,7 +22,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from shared.gateway.folder import Folder
 from shared.gateway.gateway import Timing
 from shared.gateway.limits import Limits
-from shared.gateway.reconciliation import Read
+from shared.gateway.reconciliation import Read, Receive, single
 from shared.gateway.reconciliation_rest import Inlet
 from shared.settings import Common, Duration, Durations, Networks
 
@@ -117,7 +117,11 @@ class GatewaySettings(Common):
 
     def inlet_of(self, read: Read) -> Inlet:
         """Return how the registers come in that can be read so."""
-        return Inlet(read, self.register_mib_max * MIB)
+        return self.inlet_for(single(read))
+
+    def inlet_for(self, receive: Receive) -> Inlet:
+        """Return how the registers come in that files hold, several in one if need be."""
+        return Inlet(receive, self.register_mib_max * MIB)
 
     def folder_of(self, inlet: Inlet) -> Folder | None:
         """Return the folder that is watched for registers, if any."""

@@ -17,7 +17,12 @@ IN_MEMORY_MAX: Final = 1024 * 1024
 class Spool:
     """Rows in the order in which they were put; gone when it is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, partial: bool = False) -> None:
+        """Make an empty one; `partial` where the rows are only what a statement says of a day.
+
+        What such rows lack is no difference, and they tell less than the register, which says them.
+        """
+        self.partial = partial
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY_MAX)  # noqa: SIM115 - it is our own
         self.rows = 0
 

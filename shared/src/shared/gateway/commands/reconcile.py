@@ -19,6 +19,7 @@ from shared.gateway import differences, reconciliation, sweep, sweeps, verifying
 from shared.gateway.commands.tools import Tools
 from shared.gateway.differences import Wanted
 from shared.gateway.gateway import Gateway
+from shared.gateway.reconciliation import Opened
 from shared.gateway.reconciliation_rest import Inlet
 from shared.gateway.register import WrongRegister
 from shared.gateway.registers import Elsewhere, Taken
@@ -171,12 +172,12 @@ async def _register(tools: Tools, settings: Common, args: argparse.Namespace) ->
 async def _apply(gateway: Gateway, inlet: Inlet, path: Path, bar: Bar) -> int:
     try:
         with path.open("rb") as file:
-            opened = await reconciliation.receive(gateway, inlet.read, file, path.name)
-        repeated = opened.taken.finished_at is not None
+            opened = await inlet.receive(gateway, file, path.name)
         try:
-            taken = await reconciliation.apply(gateway, opened.taken, opened.spool, bar)
+            return await _apply_all(gateway, path, opened, bar)
         finally:
-            opened.close()
+            for one in opened:
+                one.close()
             bar.close()
     except WrongRegister as error:
         _say(f"{path}: {error.text.en}\n{path}: {error.text.ru}")
@@ -187,8 +188,18 @@ async def _apply(gateway: Gateway, inlet: Inlet, path: Path, bar: Bar) -> int:
     except Elsewhere:
         _say(f"{path}: the service applies it at this moment\n{path}: его обрабатывает сервис")
         return REFUSED
-    _print(path, taken, repeated=repeated)
-    return DIFFER if await _report(gateway, taken.register.shop, taken.register.day) else AGREED
+
+
+async def _apply_all(gateway: Gateway, path: Path, opened: Sequence[Opened], bar: Bar) -> int:
+    days: dict[tuple[str, date], None] = {}
+    for one in opened:
+        for note in one.notes:
+            _say(f"{path}: {note.en}\n{path}: {note.ru}")
+        taken = await reconciliation.apply(gateway, one.taken, one.spool, bar)
+        _print(path, taken, repeated=one.taken.finished_at is not None)
+        days[taken.register.shop, taken.register.day] = None
+    differing = [await _report(gateway, shop, day) for shop, day in days]
+    return DIFFER if any(differing) else AGREED
 
 
 def _print(path: Path, taken: Taken, *, repeated: bool) -> None:

@@ -117,6 +117,7 @@ def _control() -> web.Application:
         [
             web.get("/state", _state),
             web.get("/codes", _codes),
+            web.get("/refunded/{id}", _refunded),
             web.get("/registers", _register),
             web.get("/statement", _statement),
             web.post("/subscriptions/{id}/revoke", _revoke),
@@ -148,6 +149,16 @@ async def _codes(request: web.Request) -> web.Response:
         f"SELECT * FROM raiffeisen_qr {where} ORDER BY created_at DESC LIMIT 1000", *values
     )
     return web.json_response({"items": [dict(row) for row in rows]})
+
+
+async def _refunded(request: web.Request) -> web.Response:
+    """`GET /refunded/{qr_id}` → `{"kopecks"}`: what went back of a code's payments."""
+    row = bank_of(request).store.one(
+        "SELECT coalesce(sum(amount_kopecks), 0) AS kopecks FROM raiffeisen_refund "
+        "WHERE qr_id = ? AND status = 'COMPLETED'",
+        request.match_info["id"],
+    )
+    return web.json_response({"kopecks": row["kopecks"] if row else 0})
 
 
 async def _register(request: web.Request) -> web.Response:

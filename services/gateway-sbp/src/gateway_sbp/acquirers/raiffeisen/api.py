@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from pydantic import SecretStr
 
-from gateway_sbp import exact, signed
+from gateway_sbp import exact, paper_row, signed
 from gateway_sbp.acquirer import StaticCode, StaticOrder
 from gateway_sbp.acquirers.raiffeisen import journal as masking
 from gateway_sbp.acquirers.raiffeisen.wire import (
@@ -131,7 +131,7 @@ class Raiffeisen:
 
     async def fetch(self, provider_payment_id: str) -> ProviderPayment | Missing | Failure:
         """Ask how a payment stands; of one by a code on paper its callback is all there is."""
-        if codes.of_transaction(provider_payment_id):
+        if _on_paper(provider_payment_id):
             found = await signed.find(self._db, self.shop, provider_payment_id)
             return Missing() if found is None else found.payment
         answer = await self._info(provider_payment_id)
@@ -197,6 +197,8 @@ class Raiffeisen:
 
     async def fetch_refund(self, provider_refund_id: str) -> ProviderRefund | Missing | Failure:
         """Ask how a refund stands; see `Provider`."""
+        if paper_row.made_up(provider_refund_id):
+            return Missing()
         answer = await self._get(f"{_REFUND}/{refunds.refund_id(provider_refund_id)}")
         if isinstance(answer, Missing):
             return answer
@@ -246,9 +248,13 @@ class Raiffeisen:
 
     async def _transaction(self, payment: str) -> tuple[str, int | None] | Failure:
         """Return the order and the transaction by which the bank finds a payment."""
-        if codes.of_transaction(payment):
+        if _on_paper(payment):
             found = await signed.find(self._db, self.shop, payment)
-            return Refused("unknown_payment") if found is None else (found.order, int(payment))
+            if found is None:
+                return Refused("unknown_payment")
+            if found.transaction is None:
+                return Refused(words.NO_TRANSACTION)
+            return found.order, int(found.transaction)
         answer = await self._info(payment)
         if isinstance(answer, Missing):
             return Unclear("missing")
@@ -274,6 +280,10 @@ class Raiffeisen:
 
     async def _get(self, path: str) -> Answer | Missing | Failure:
         return await self._client.call("GET", path, self._account.fetch_seconds)
+
+
+def _on_paper(payment: str) -> bool:
+    return codes.of_transaction(payment) or paper_row.made_up(payment)
 
 
 def _meaning(heard: Heard, reading: bool) -> Answer | Missing | Failure:

@@ -36,7 +36,12 @@ def refund_request(order: RefundOrder) -> bytes:
 def named(request: bytes) -> str:
     """Return how we call the refund of a request: the bank knows no payment of it."""
     asked = exact.read(request)
-    return f"{asked['refundId']}{_BETWEEN}{asked['of']}"
+    return called(asked["refundId"], asked["of"])
+
+
+def called(refund: str, payment: str) -> str:
+    """Return how we call a refund of this id at the bank and of this payment."""
+    return f"{refund}{_BETWEEN}{payment}"
 
 
 def of(request: bytes) -> str:

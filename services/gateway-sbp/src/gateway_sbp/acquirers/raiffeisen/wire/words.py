@@ -25,6 +25,8 @@ QR_ID: Final = re.compile(r"[0-9A-Za-z]{8,64}", re.ASCII)
 ORDER: Final = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
 DETAIL_MAX: Final = 200
 SUCCESS: Final = "SUCCESS"
+NO_TRANSACTION: Final = "no_transaction"
+"""A payment that is known from the register alone."""
 
 _MISSING: Final = frozenset({"ERROR.NOT_FOUND", "ERROR.REFUND_NOT_FOUND", "ORDER_NOT_FOUND"})
 _CODED: Final = re.compile(r"(ERROR\.|ORDER_)[A-Z_]{1,60}", re.ASCII)
@@ -37,6 +39,12 @@ EXPLAINED: Final[Mapping[str, Text]] = MappingProxyType(
         "ERROR.REFUND_INSUFFICIENT_FUNDS": Text(
             "The bank says that less is left of this payment: look at its refunds",
             "Банк отвечает, что от платежа осталось меньше: посмотрите его возвраты",
+        ),
+        NO_TRANSACTION: Text(
+            "The bank's callback about this payment never came, so its transaction is not known:"
+            " send the money back in the bank's cabinet",
+            "Уведомление банка об этом платеже не пришло, номер операции неизвестен: верните деньги"
+            " через кабинет банка",
         ),
         "DECLINED": Text(
             "The bank could not send the money back: ask the payer for another way",

@@ -1,0 +1,1 @@
+"""T-Bank's words, purely: what is asked, what is answered, what is signed."""
