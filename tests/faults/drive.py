@@ -95,9 +95,7 @@ async def _judge(
     taken, ledger = truth.payments(stage.store), await books.read(stage.tables)
     debts = owed.owed(plan.orders, taken, SHOP)
     by_sbp = sbp.owed(plan.sbp, stage.store)
-    accounts: dict[Source, Sequence[Owed]] = {SHOP: debts}
-    for bank, taken_there in by_sbp.items():
-        accounts[bank] = taken_there
+    accounts: dict[Source, Sequence[Owed]] = {SHOP: debts} | by_sbp
     everything = [one for each in accounts.values() for one in each]
     verified, verify_faults = _verify(stage)
     outcome = Outcome(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+from faults import sbp
 from faults.stage import Stage
 from faults.tables import Tables
 
@@ -19,6 +20,7 @@ SELECT COUNT(*) FROM payment WHERE held IS NULL AND (
     status NOT IN ('succeeded', 'canceled')
     OR (status = 'succeeded' AND (acknowledged_at IS NULL OR say_at IS NOT NULL)))
 """
+_CODE: Final = "provider_payment_id"
 _UNHEARD: Final = "SELECT COUNT(*) FROM callback WHERE due_at IS NOT NULL AND known = true"
 _SLOW: Final = "SELECT COUNT(*) FROM callback WHERE due_at IS NOT NULL AND known = false"
 _UNSENT: Final = "SELECT COUNT(*) FROM outbox WHERE sent_at IS NULL"
@@ -35,10 +37,7 @@ async def waiting(stage: Stage) -> Mapping[str, int]:
     counts = await _count(
         stage.tables,
         {
-            **{
-                f"{gateway} payments not terminal or not acknowledged": (gateway, _UNDECIDED)
-                for gateway in GATEWAYS
-            },
+            "gateway payments not terminal or not acknowledged": (GATEWAY, _UNDECIDED),
             **{
                 f"{gateway} callbacks about known payments": (gateway, _UNHEARD)
                 for gateway in GATEWAYS
@@ -52,10 +51,19 @@ async def waiting(stage: Stage) -> Mapping[str, int]:
             },
         },
     )
+    if open_codes := await _open_codes(stage):
+        counts["codes not terminal or not acknowledged"] = open_codes
     if not counts:
         # Asking the broker costs a second of a processor, so it is asked last.
         counts = await asyncio.to_thread(_queues, stage)
     return counts
+
+
+async def _open_codes(stage: Stage) -> int:
+    """Return how many codes are not at their end, but for those nobody has paid."""
+    found = await stage.tables.rows(GATEWAYS[1], _UNDECIDED.replace("COUNT(*)", _CODE))
+    unpaid = sbp.unpaid(stage.store)
+    return sum(1 for (code,) in found if code not in unpaid)
 
 
 async def astray(stage: Stage) -> Mapping[str, int]:

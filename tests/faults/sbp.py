@@ -20,6 +20,7 @@ from typing import Any, Final
 import aiohttp
 
 from faults import orders
+from faults.checker import Source
 from faults.client import Client, Refused
 from faults.orders import Fate, Order
 from faults.owed import Owed
@@ -53,6 +54,10 @@ WHERE status = 'SUCCESS'
 """
 _TBANK_PAYMENTS: Final = """
 SELECT id, amount_kopecks FROM tbank_payment WHERE paid = 1
+"""
+_UNPAID: Final = """
+SELECT id FROM raiffeisen_qr WHERE id NOT IN (SELECT qr_id FROM raiffeisen_payment)
+UNION ALL SELECT CAST(id AS TEXT) FROM tbank_payment WHERE paid = 0
 """
 _DELIVERIES: Final = "SELECT kind, state, count(*) FROM bank_delivery GROUP BY 1, 2"
 
@@ -192,7 +197,7 @@ class People:
         await asyncio.sleep(max(0.0, self.started + at - time.monotonic()))
 
 
-def owed(plan: SbpPlan, store: Path) -> Mapping[Account, list[Owed]]:
+def owed(plan: SbpPlan, store: Path) -> dict[Source, Sequence[Owed]]:
     """Return what each bank's account owes to whom, by the banks' own rows.
 
     The amount of a code on the screen tells its order, that of a printed one its order's name.
@@ -206,6 +211,11 @@ def owed(plan: SbpPlan, store: Path) -> Mapping[Account, list[Owed]]:
     ]
     tbank = [Owed(str(pid), k, whose[k]) for pid, k in _rows(store, _TBANK_PAYMENTS)]
     return {RAIFFEISEN: raiffeisen, TBANK: tbank}
+
+
+def unpaid(store: Path) -> set[str]:
+    """Return the codes that nobody has paid: whether they ever are, time alone will tell."""
+    return {str(row[0]) for row in _rows(store, _UNPAID)}
 
 
 def deliveries(store: Path) -> Mapping[str, int]:

@@ -9,5 +9,5 @@ from shared.cli import main
 from shared.gateway.commands.all import common
 
 if __name__ == "__main__":
-    commands = (*common(TOOLS), refunds_command.COMMAND, sheet_command.COMMAND)
+    commands = (*common(TOOLS, lists=False), refunds_command.COMMAND, sheet_command.COMMAND)
     main(NAME, Settings, build, commands)

@@ -237,11 +237,13 @@ def _configure_register(parser: argparse.ArgumentParser) -> None:
     _add_progress(parser)
 
 
-def commands(tools: Tools) -> tuple[Command, ...]:
-    """Return the commands."""
-    comparing = "compare the provider's lists with ours, and ask about what is found only there"
-    registers = "compare a daily register with ours"
-    return (
-        Command("reconcile", comparing, partial(_reconcile, tools), _configure_reconcile),
-        Command("register", registers, partial(_register, tools), _configure_register),
-    )
+def command(tools: Tools) -> Command:
+    """Return the command that compares lists."""
+    help_ = "compare the provider's lists with ours, and ask about what is found only there"
+    return Command("reconcile", help_, partial(_reconcile, tools), _configure_reconcile)
+
+
+def register_command(tools: Tools) -> Command:
+    """Return the command that takes registers."""
+    help_ = "compare a daily register with ours"
+    return Command("register", help_, partial(_register, tools), _configure_register)
