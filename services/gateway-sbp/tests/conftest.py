@@ -30,6 +30,7 @@ from shared.events import ContractChanged, Event, decode
 from shared.gateway import directory, rest
 from shared.gateway.gateway import Gateway
 from shared.loop import run_loop
+from shared.metrics import REGISTRY
 from shared.outbox import outbox
 from shared.runner import Runner
 from simulators import harness
@@ -202,6 +203,17 @@ async def running(sandbox: Sandbox, settings: Settings, port: int) -> AsyncItera
         finally:
             stopping.set()
             await asyncio.gather(*loops)
+
+
+@pytest.fixture
+def counted_alarms() -> Callable[[str], float]:
+    """How many alarms of a kind there have been since the test began."""
+
+    def counted(kind: str) -> float:
+        return REGISTRY.get_sample_value("saldo_alarms_total", {"kind": kind}) or 0.0
+
+    before = {kind: counted(kind) for kind in ("signed_payment_clash", "refund_parked")}
+    return lambda kind: counted(kind) - before.get(kind, 0.0)
 
 
 @pytest.fixture

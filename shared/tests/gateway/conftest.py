@@ -414,9 +414,11 @@ class FakeTill:
     states: list[Any] = field(default_factory=list)
     lists: list[Any] = field(default_factory=list)
     looks: int = 0
+    apart: bool = False
+    """Whether it prints nothing by itself, and knows each receipt by its key."""
 
-    def receipt_request(self, receipt: Receipt, provider_payment_id: str) -> bytes:
-        return orjson.dumps({"payment": provider_payment_id, "receipt": receipt})
+    def receipt_request(self, kind: tills.Kind, receipt: Receipt, of: str) -> bytes:
+        return orjson.dumps({"payment": of, "receipt": receipt})
 
     async def create_receipt(self, key: str, request: bytes) -> Any:
         self.sent.append((key, request))
@@ -722,7 +724,7 @@ def alarms(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The kinds of the alarms raised so far."""
     raised: list[Any] = []
     refunds = ("refund_settling", "refund_sending", "refund_polling", "refund_requests")
-    printed = ("registration", "offsets", "printing")
+    printed = ("registration", "offsets", "printing", "apart")
     payments = ("settling", "creation", "polling", "lanes", "repeating", "capturing")
     kept = ("charges", "charge_sending", "charging", "methods_saving", "methods_work")
     for module in (*payments, *refunds, *printed, *kept):

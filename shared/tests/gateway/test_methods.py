@@ -12,7 +12,14 @@ from sqlalchemy import select
 
 from shared.db import reading, transaction
 from shared.errors import Invalid
-from shared.gateway import callbacks, methods, methods_rules, methods_saving, payments
+from shared.gateway import (
+    callbacks,
+    methods,
+    methods_rules,
+    methods_saving,
+    methods_work,
+    payments,
+)
 from shared.gateway.consent import Consent
 from shared.gateway.method import MethodStatus
 from shared.gateway.methods import payment_method
@@ -335,6 +342,102 @@ async def test_a_refused_binding_says_why(stand: Any, caller: Any) -> None:
     assert stand.alarms == ["provider_refuses_us", "charging_paused"]
     status, told = await _bind(stand, caller)
     assert (status, "paused" in told["detail"]) == (503, True), "nobody is led to be refused again"
+
+
+async def _nudged(stand: Any, caller: Any) -> None:
+    """Tell the gateway that its provider knows more of the one method there is."""
+    (token,) = stand.provider.kept_methods
+    assert await caller.call(b'{"id":"%s","event":"payment_method.active"}' % token.encode()) == 200
+    await stand.settle()
+
+
+async def test_a_method_revoked_in_the_payer_s_bank_is_revoked_here(
+    stand: Any, caller: Any
+) -> None:
+    method = await _saved(stand)
+    (token,) = stand.provider.kept_methods
+    stand.provider.confirm(token, status=MethodStatus.INACTIVE)
+    for _ in range(2):
+        await _nudged(stand, caller)
+    gone = await stand.method(method.id)
+    assert (gone.status, gone.reason) == (MethodStatus.INACTIVE, "refused")
+    (said,) = await stand.said("payment_method.revoked")
+    assert (said.data["method_ref"], said.data["reason"]) == (str(method.id), "refused")
+    assert stand.provider.asked.count(token) == 1, "what has ended is not asked about any more"
+
+
+async def test_a_method_that_still_works_goes_on(stand: Any, caller: Any) -> None:
+    method = await _saved(stand)
+    (token,) = stand.provider.kept_methods
+    await _nudged(stand, caller)
+    assert stand.provider.asked.count(token) == 1
+    assert await stand.method(method.id) == method
+    await stand.pass_time(HOUR)
+    assert stand.provider.asked.count(token) == 1
+    assert await stand.said("payment_method.revoked") == []
+
+
+@pytest.mark.parametrize(
+    ("doubt", "alarm"),
+    [
+        (Unclear("timeout"), None),
+        (Throttled(), None),
+        (Missing(), "method_vanished"),
+        (Refused("invalid_request"), None),
+        (Refused("forbidden", ours=True), "provider_refuses_us"),
+    ],
+)
+async def test_only_a_clear_word_ends_an_active_method(
+    stand: Any, caller: Any, doubt: Any, alarm: str | None
+) -> None:
+    """Its binding's term is long over, and it is still active."""
+    method = await _saved(stand)
+    stand.clock.advance(100 * HOUR)
+    stand.provider.fetches = [doubt]
+    await _nudged(stand, caller)
+    assert await stand.method(method.id) == method
+    assert (alarm in stand.alarms) == (alarm is not None)
+    assert await stand.said("payment_method.revoked") == []
+
+
+async def test_an_unclear_word_about_an_active_method_is_asked_for_again(
+    stand: Any, caller: Any
+) -> None:
+    method = await _saved(stand)
+    (token,) = stand.provider.kept_methods
+    stand.provider.confirm(token, status=MethodStatus.INACTIVE)
+    stand.provider.fetches = [Unclear("timeout"), Throttled()]
+    await _nudged(stand, caller)
+    assert (await stand.method(method.id)).status is MethodStatus.ACTIVE
+    for _ in range(2):
+        await stand.pass_time(MINUTE)
+    assert (await stand.method(method.id)).status is MethodStatus.INACTIVE
+    assert stand.provider.asked.count(token) == 3
+
+
+async def test_an_active_method_is_not_asked_about_for_ever(stand: Any, caller: Any) -> None:
+    method = await _saved(stand)
+    (token,) = stand.provider.kept_methods
+    stand.provider.fetches = [Unclear("timeout")] * 100
+    await _nudged(stand, caller)
+    for _ in range(30):
+        await stand.pass_time(MINUTE)
+    assert stand.provider.asked.count(token) == methods_work.ASKS_MAX
+    assert (await stand.method(method.id)).status is MethodStatus.ACTIVE
+
+
+async def test_a_method_whose_term_as_a_binding_is_over_stays_active(
+    stand: Any, caller: Any
+) -> None:
+    _, made = await _bind(stand, caller)
+    (token,) = stand.provider.kept_methods
+    stand.provider.confirm(token)
+    await _nudged(stand, caller)
+    stand.clock.advance(100 * HOUR)
+    stand.provider.confirm(token, status=MethodStatus.PENDING)
+    await _nudged(stand, caller)
+    _, still = await caller.get("", path=f"/v1/methods/{made['id']}")
+    assert still["status"] == "active"
 
 
 async def test_a_binding_that_vanished_is_over(stand: Any, caller: Any) -> None:

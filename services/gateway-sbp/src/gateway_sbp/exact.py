@@ -14,6 +14,9 @@ from typing import Any, Final, NoReturn
 import orjson
 
 DIGITS_MAX: Final = 20
+WHOLE_MAX: Final = 2**63 - 1
+KOPECKS_MAX: Final = 10**15
+"""More than any payment, and less than a database's whole number can hold."""
 
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
@@ -36,18 +39,19 @@ def read(body: bytes) -> Any:
 def kopecks(value: Any) -> int:
     """Return an amount in roubles as kopecks, whether it is written as a number or as a text.
 
-    Raises ValueError for anything else, a fraction of a kopeck and what is below zero.
+    Raises ValueError for anything else, a fraction of a kopeck, what is below zero or above all
+    measure.
     """
     amount = _decimal(value) * 100
-    if amount < 0 or amount != amount.to_integral_value():
+    if not 0 <= amount <= KOPECKS_MAX or amount != amount.to_integral_value():
         raise ValueError("an amount that is not a whole number of kopecks")
     return int(amount)
 
 
 def whole(value: Any) -> int:
-    """Return a whole number; raises ValueError for anything else and what is below zero."""
+    """Return a whole number; raises ValueError for anything else, below zero or too large."""
     number = _decimal(value)
-    if number < 0 or number != number.to_integral_value():
+    if not 0 <= number <= WHOLE_MAX or number != number.to_integral_value():
         raise ValueError("not a whole number")
     return int(number)
 

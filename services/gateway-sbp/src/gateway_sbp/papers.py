@@ -21,6 +21,7 @@ from gateway_sbp.acquirer import Acquirer, StaticCode, StaticOrder
 from shared.db import Instant, Tx, is_postgres, metadata, reading, transaction
 from shared.errors import Text as Words
 from shared.errors import Unavailable
+from shared.gateway import directory
 from shared.gateway.gateway import Gateway
 from shared.gateway.provider import Failure
 
@@ -74,13 +75,18 @@ def order_for(contract: str) -> str:
 
 
 async def contract_of(tx: Tx, shop: str, order: str) -> str | None:
-    """Return whose code an order is; None for one that nobody here has registered."""
+    """Return whose code an order is; None for one that is nobody's.
+
+    Operators bring codes that were printed before: their order is the number of the contract.
+    """
     s = static_code.c
     known = select(s.contract).where(and_(s.shop == shop, s.order_id == order))
     found = (await tx.execute(known)).scalar()
     if found is not None:
         return str(found)
-    return order.removeprefix(NAMED) if order.startswith(NAMED) else None
+    if order.startswith(NAMED):
+        return order.removeprefix(NAMED)
+    return order if await directory.entries(tx, [order]) else None
 
 
 async def paper(gateway: Gateway, acquirer: Acquirer, contract: str) -> Paper:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, ClassVar, Final, Self
@@ -15,6 +16,7 @@ from gateway_sbp.acquirers.tbank.settings import TBankSettings
 from gateway_sbp.bank import Bank
 from gateway_sbp.banks import BANKS
 from shared.errors import Text
+from shared.gateway.receipt import ReceiptTerms
 from shared.gateway.receipt_settings import ReceiptSettings
 from shared.gateway.reconciliation_rest import Inlet
 from shared.gateway.settings import Pauses, named
@@ -23,6 +25,8 @@ from shared.money import Money
 from shared.settings import Commas, Duration, Json, Roubles
 
 SBP: Final = "sbp"
+EMAIL_MAX: Final = 64
+"""What the cash registers of either bank take; so a payer is told before paying."""
 _SECOND: Final = timedelta(seconds=1)
 _MINUTE: Final = timedelta(minutes=1)
 
@@ -86,11 +90,15 @@ class Settings(RaiffeisenSettings, TBankSettings):
             amount_min=self.amount_min,
             amount_max=self.amount_max,
             operators=None if first else frozenset(),
-            receipts=None if self.receipts is None else self.receipts.terms(),
+            receipts=self._receipts(),
             offered=(self._means(),),
             shows_codes=True,
             saves=self.save_methods,
         )
+
+    def _receipts(self) -> ReceiptTerms | None:
+        terms = None if self.receipts is None else self.receipts.terms()
+        return None if terms is None else replace(terms, email_max=EMAIL_MAX)
 
     def _means(self) -> Means:
         return Means(

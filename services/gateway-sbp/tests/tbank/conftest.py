@@ -19,6 +19,9 @@ from gateway_sbp import exact
 from gateway_sbp.acquirers.tbank import coding, refund_rows, standing
 from gateway_sbp.acquirers.tbank.api import Account, TBank
 from gateway_sbp.acquirers.tbank.wire.token import genuine
+from sbp_tbank import Bank as OtherBank
+from sbp_tbank import running
+from sbp_terminal import Place as OtherPlace
 from shared.clock import ManualClock
 from shared.db import Database, open_database, transaction
 from shared.events import Allocation
@@ -273,4 +276,15 @@ async def at(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             monkeypatch.setattr(module, "alarm", lambda kind, **_: place.alarms.append(kind))
         async with tbank.connected():
             yield place
+    await db.close()
+
+
+@pytest.fixture
+async def place(database_url: str) -> AsyncIterator[OtherPlace]:
+    """A terminal at the bank of `sbp_tbank`, on either database."""
+    bank, db = OtherBank(), open_database(database_url)
+    async with running(bank) as url:
+        made = OtherPlace.at(url, bank, db)
+        async with made.shop.connected():
+            yield made
     await db.close()

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from shared.gateway.provider import Missing, ProviderPayment, Refused, Status, Throttled, Unclear
+from shared.gateway.provider import Missing, Refused, Status, Throttled, Unclear
 
 
 async def test_a_code_is_made_and_paid(at: Any) -> None:
@@ -203,7 +203,3 @@ async def test_what_sbp_has_not_got(at: Any) -> None:
     assert (await tbank.captured(at.clock(), at.clock(), None)).payments == ()
     assert (await tbank.refunds_listed(at.clock(), at.clock(), None)).refunds == ()
     assert (await tbank.register(None), tbank.till, tbank.answer) == (None, None, b"OK")
-
-
-async def test_a_code_is_a_payment(at: Any) -> None:
-    assert isinstance(await at.code(), ProviderPayment)

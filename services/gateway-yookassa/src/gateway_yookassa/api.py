@@ -43,6 +43,8 @@ _log = structlog.get_logger(__name__)
 class YooKassa:
     """One shop; usable while its client is connected."""
 
+    apart = False
+
     def __init__(self, shop: Shop, journal: Journal | None = None) -> None:
         self.client = client(shop, journal)
         self.shop = self.client.shop
@@ -141,8 +143,8 @@ class YooKassa:
         query = _between(since, until, cursor) | ({"payment_id": of} if of else {})
         return _read(wire.refund_page, _present(await self._get("/refunds", query)))
 
-    def receipt_request(self, receipt: Receipt, provider_payment_id: str) -> bytes:
-        """Return the bytes that ask for a receipt apart from its payment."""
+    def receipt_request(self, kind: Kind, receipt: Receipt, provider_payment_id: str) -> bytes:
+        """Return the bytes that ask for a receipt apart from its payment: those of offsets."""
         return wire.separate(receipt, provider_payment_id)
 
     async def create_receipt(self, key: str, request: bytes) -> Issued | Failure:

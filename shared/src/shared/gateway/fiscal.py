@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 from shared.db import Tx
-from shared.gateway import contacts, receipts
+from shared.gateway import apart, contacts, receipts
 from shared.gateway import receipt as pure
 from shared.gateway.gateway import Gateway, pause
-from shared.gateway.receipt import Customer, Line, Receipt, ReceiptTerms, Tender, settled
+from shared.gateway.receipt import Customer, Line, Receipt, Tender, settled
 from shared.gateway.receipts import Slip
 from shared.gateway.settle import Payment
 from shared.gateway.till import Kind
-from shared.gateway.vat import Vat
-
-_ANYBODY: Final = ReceiptTerms(Vat.NONE, email_needed=False)
 
 
 def of_payment(
@@ -58,7 +55,7 @@ async def of_refund(
         return None
     customer = contacts.unseal(gateway.vault, await contacts.of_payment(tx, payment.id))
     # A shop that prints no receipts any more still has to return those it has printed.
-    terms = gateway.receipt_terms(payment.shop) or _ANYBODY
+    terms = gateway.receipt_terms(payment.shop) or apart.ANYBODY
     return settled(terms, pure.part_of(payment.receipt, kopecks), Tender.CASHLESS, customer)
 
 
@@ -68,22 +65,42 @@ def line(printed: Receipt | None) -> Line | None:
 
 
 async def follow(tx: Tx, gateway: Gateway, taken: Sequence[Payment], at: datetime) -> None:
-    """From now on ask about the receipts of payments that have just succeeded."""
+    """Print payments that have just succeeded, or ask about what was printed with them."""
     for payment in taken:
         if payment.receipt is not None:
             slip = _slip(payment, payment.receipt, Kind.PAYMENT, "", at)
-            await receipts.insert(tx, slip, _due(gateway, at))
+            await _follow(tx, gateway, slip, at)
 
 
 async def follow_refund(
     tx: Tx, gateway: Gateway, payment: Payment, provider_refund_id: str, kopecks: int, at: datetime
 ) -> None:
-    """From now on ask about the receipt of a refund that has just succeeded, whoever made it."""
+    """Print a refund that has just succeeded, whoever made it, or ask about its receipt."""
     if payment.receipt is None:
         return
     returned = pure.part_of(payment.receipt, kopecks)
     slip = _slip(payment, returned, Kind.REFUND, provider_refund_id, at)
-    await receipts.insert(tx, slip, _due(gateway, at))
+    await _follow(tx, gateway, slip, at)
+
+
+async def _follow(tx: Tx, gateway: Gateway, slip: Slip, at: datetime) -> None:
+    till = gateway.tills.get(slip.shop)
+    if till is None:
+        # Whoever prints with the payment and cannot be asked has done all that there is to do.
+        return
+    if till.apart:
+        sealed = await contacts.of_payment(tx, slip.payment_id)
+        await apart.write(tx, gateway, slip, _customer(gateway, sealed), Tender.CASHLESS)
+    else:
+        await receipts.insert(tx, slip, _due(gateway, at))
+
+
+def _customer(gateway: Gateway, sealed: str | None) -> Customer:
+    """Return a payment's contact; a lost key costs the receipt, never the payment's success."""
+    try:
+        return contacts.unseal(gateway.vault, sealed)
+    except ValueError:
+        return Customer()
 
 
 def _slip(payment: Payment, printed: Line, kind: Kind, reference: str, at: datetime) -> Slip:

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import orjson
 import structlog
-from sqlalchemy import and_, update
+from sqlalchemy import and_, case, null, update
 
 from shared.db import Tx, raise_signal, reading, transaction
 from shared.errors import Conflict, Text, Unavailable, invalid
@@ -100,17 +100,25 @@ async def begin(gateway: Gateway, shop: str, wish: Wish, wait: timedelta) -> Met
 
 
 async def nudge(gateway: Gateway, token: str) -> bool:
-    """Have a binding asked about now, because its provider claims to know more of it.
+    """Have a method asked about now, because its provider claims to know more of it.
 
-    Whatever is claimed about a method that is not waiting, removed ones above all, does nothing.
+    A binding may have been confirmed, and an active method revoked in the payer's own bank.
+    Whatever is claimed about one that has ended or was removed does nothing.
     """
-    prints = gateway.vault.fingerprints(token)
+    c, active = payment_method.c, str(MethodStatus.ACTIVE)
     waiting = and_(
-        payment_method.c.token_hash.in_(prints),
-        payment_method.c.status == str(MethodStatus.PENDING),
+        c.token_hash.in_(gateway.vault.fingerprints(token)),
+        c.status.in_([str(MethodStatus.PENDING), active]),
     )
+    # An active method is asked about anew each time, whatever is being answered at this moment; a
+    # binding goes on with its pauses.
+    anew = {
+        "attempts": case((c.status == active, 0), else_=c.attempts),
+        "lease_token": case((c.status == active, null()), else_=c.lease_token),
+        "leased_until": case((c.status == active, null()), else_=c.leased_until),
+    }
     async with transaction(gateway.db) as tx:
-        now = update(payment_method).where(waiting).values(due_at=gateway.clock())
+        now = update(payment_method).where(waiting).values(due_at=gateway.clock(), **anew)
         woken = (await tx.execute(now)).rowcount > 0
         if woken:
             raise_signal(tx, METHODS)

@@ -24,11 +24,14 @@ from shared.gateway.method import MethodStatus, ProviderMethod
 from shared.gateway.methods import payment_method
 from shared.gateway.methods_rules import Change, Method
 from shared.gateway.methods_saving import events_of, sealed
-from shared.gateway.provider import Failure, Missing, Refused
+from shared.gateway.provider import Failure, Missing, Refused, Throttled, Unclear
 from shared.metrics import alarm
 
 EXPIRED: Final = "expired"
 TAKEN: Final = "token_taken"
+ASKS_MAX: Final = 12
+"""How often an active method is asked about without a clear word, each time somebody claims to know
+more of it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -94,10 +97,13 @@ async def _settle(
         token = _token(gateway, lease, outcome)
         if token and await _taken(tx, gateway, known, outcome):
             change, token = methods_rules.ended(known, TAKEN, at), {}
+        elif known.status is MethodStatus.ACTIVE and not isinstance(outcome, ProviderMethod):
+            # Only the provider's clear word ends a method that is charged.
+            change = _doubted(known, outcome)
         else:
             change = _decide(gateway, known, lease, outcome, at)
         due_at = None
-        if change.method.status in (MethodStatus.CREATING, MethodStatus.PENDING):
+        if _goes_on(lease, change.method, outcome):
             due_at = at + _pause(gateway, lease, outcome)
         free = {"lease_token": None, "leased_until": None, "due_at": due_at}
         await methods.write(tx, change.method, **free, **token)
@@ -152,6 +158,21 @@ def _decide(
         return methods_rules.ended(known, "vanished", at)
     if at - known.created_at >= gateway.timing.binding_term:
         return methods_rules.ended(known, EXPIRED, at)
+    return Change(known)
+
+
+def _goes_on(lease: Lease, method: Method, outcome: Outcome) -> bool:
+    """Say whether a method is asked about again: bindings are, active ones after no clear word."""
+    if method.status is MethodStatus.ACTIVE:
+        return isinstance(outcome, Unclear | Throttled) and lease.attempt < ASKS_MAX
+    return method.status in (MethodStatus.CREATING, MethodStatus.PENDING)
+
+
+def _doubted(known: Method, outcome: Outcome) -> Change:
+    if isinstance(outcome, Missing):
+        alarm("method_vanished", provider=known.shop, id=str(known.id))
+    elif isinstance(outcome, Refused) and outcome.ours:
+        alarm("provider_refuses_us", provider=known.shop, code=outcome.code)
     return Change(known)
 
 

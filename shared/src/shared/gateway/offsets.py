@@ -11,30 +11,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import structlog
 
 from shared import log as logs
-from shared.db import Tx, raise_signal, transaction
+from shared.db import Tx, transaction
 from shared.events import Event
 from shared.events_gateway import FeeCharged
-from shared.gateway import contacts, payments, receipts, registration
+from shared.gateway import apart, contacts, payments, receipts, registration
 from shared.gateway import receipt as pure
 from shared.gateway.gateway import RECEIPTS, Gateway, pause
 from shared.gateway.payments import Named
-from shared.gateway.provider import Failure, Refused, Unclear, tries
-from shared.gateway.receipt import Line, NoContact, Receipt, Tender, settled
-from shared.gateway.receipts import Lease, Slip, State
+from shared.gateway.provider import Failure, Missing, Refused, Unclear, tries
+from shared.gateway.receipt import Line, Tender
+from shared.gateway.receipts import Lease, Slip
 from shared.gateway.settle import Payment
-from shared.gateway.till import Issued, Kind
+from shared.gateway.till import Issued, Kind, Registered, Till
 from shared.metrics import alarm
 
 RECEIPTS_MAX: Final = 50
 """Of one payment at its provider."""
-NO_CONTACT: Final = "no_contact"
 TOO_MANY: Final = "too_many"
 TOO_MUCH: Final = "more_than_the_advance"
 UNMADE: Final = "unmade"
@@ -64,10 +62,17 @@ async def send(gateway: Gateway, lease: Lease) -> None:
 
 
 async def look(gateway: Gateway, lease: Lease) -> None:
-    """Look for a receipt among its payment's, because its request may not be sent again."""
+    """Look for a receipt among its payment's, because its request may not be sent again.
+
+    A cash register that knows receipts by their keys is asked about that one.
+    """
     slip = lease.slip
+    till = gateway.tills[slip.shop]
     with logs.bind_correlation(slip.correlation_id):
-        listed = await gateway.tills[slip.shop].receipts_of(slip.provider_payment_id)
+        if till.apart:
+            await _ask(gateway, lease, till)
+            return
+        listed = await till.receipts_of(slip.provider_payment_id)
         if isinstance(listed, Failure):
             await _unclear(gateway, lease, listed)
             return
@@ -76,6 +81,16 @@ async def look(gateway: Gateway, lease: Lease) -> None:
             await registration.write(gateway, lease, found.registered)
         else:
             await registration.fail(gateway, lease, UNMADE)
+
+
+async def _ask(gateway: Gateway, lease: Lease, till: Till) -> None:
+    outcome = await till.registration(lease.slip.kind, lease.key)
+    if isinstance(outcome, Registered):
+        await registration.write(gateway, lease, outcome)
+    elif isinstance(outcome, Missing):
+        await registration.fail(gateway, lease, UNMADE)
+    else:
+        await _unclear(gateway, lease, outcome)
 
 
 async def _take(tx: Tx, gateway: Gateway, fee: FeeCharged, correlation_id: str) -> None:
@@ -114,20 +129,12 @@ async def _offset(
         provider_payment_id=payment.provider_payment_id or "",
         reference=fee.fee_id,
         line=line,
-        status=State.UNSENT,
         correlation_id=correlation_id,
         created_at=gateway.clock(),
     )
-    reason = await _objection(tx, payment, kopecks)
-    try:
-        contact = contacts.unseal(gateway.vault, await contacts.of_payment(tx, payment.id))
-        wanted = settled(terms, line, Tender.PREPAYMENT, contact)
-    except NoContact:
-        reason, wanted = reason or NO_CONTACT, None
-    if reason is None and wanted is not None:
-        await _keep(tx, gateway, slip, wanted)
-    elif await receipts.insert(tx, replace(slip, status=State.FAILED, reason=reason or ""), {}):
-        alarm("receipt_failed", reason=reason, fee_id=fee.fee_id, **registration.facts(slip))
+    contact = contacts.unseal(gateway.vault, await contacts.of_payment(tx, payment.id))
+    objection = await _objection(tx, payment, kopecks)
+    await apart.write(tx, gateway, slip, contact, Tender.PREPAYMENT, objection)
 
 
 async def _objection(tx: Tx, payment: Payment, kopecks: int) -> str | None:
@@ -136,17 +143,6 @@ async def _objection(tx: Tx, payment: Payment, kopecks: int) -> str | None:
     if used_kopecks + kopecks > (payment.received_kopecks or 0):
         return TOO_MUCH
     return TOO_MANY if count >= RECEIPTS_MAX else None
-
-
-async def _keep(tx: Tx, gateway: Gateway, slip: Slip, wanted: Receipt) -> None:
-    till = gateway.tills[slip.shop]
-    extra: dict[str, Any] = {
-        "key": uuid4().hex,
-        "request": gateway.seal(till.receipt_request(wanted, slip.provider_payment_id)),
-        "due_at": slip.created_at,
-    }
-    if await receipts.insert(tx, slip, extra):
-        raise_signal(tx, RECEIPTS)
 
 
 async def _refused(gateway: Gateway, lease: Lease, refused: Refused) -> None:

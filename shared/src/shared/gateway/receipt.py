@@ -136,6 +136,8 @@ class ReceiptTerms:
     tax_system: TaxSystem | None = None
     email_needed: bool = True
     """Who delivers receipts sends letters only, so that a telephone alone is not enough."""
+    email_max: int = 254
+    """How long an address may be that receipts are sent to."""
     mode: Mode = Mode.ADVANCE
     subject: Subject = Subject.PAYMENT
     text: str = "Аванс за услуги связи"
@@ -162,6 +164,15 @@ _NEEDS_EITHER: Final = Text(
 
 def missing(terms: ReceiptTerms, customer: Customer) -> FieldError | None:
     """Say what a customer must still tell to get receipts under these terms."""
+    if customer.email and len(customer.email) > terms.email_max:
+        most = terms.email_max
+        return FieldError(
+            "contact.email",
+            Text(
+                f"at most {most} characters: receipts go to no longer address",
+                f"не длиннее {most} символов: на такой адрес чек не отправить",
+            ),
+        )
     if customer.email:
         return None
     if terms.email_needed:

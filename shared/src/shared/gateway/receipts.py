@@ -61,7 +61,7 @@ receipt = Table(
     Column("storage", Text),
     Column("attribute", Text),
     Column("registered_at", Instant),
-    # What was sent to the provider, byte for byte, and under which key: of offsets alone.
+    # What was sent to the provider, byte for byte, and under which key: of what goes apart.
     Column("key", Text),
     Column("request", LargeBinary),
     Column("first_sent_at", Instant),

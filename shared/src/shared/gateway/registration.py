@@ -40,7 +40,8 @@ async def ask(gateway: Gateway, lease: Lease) -> None:
     """Ask how a receipt stands and write it down."""
     slip = lease.slip
     with logs.bind_correlation(slip.correlation_id):
-        outcome = await gateway.tills[slip.shop].registration(slip.kind, slip.about)
+        till = gateway.tills[slip.shop]
+        outcome = await till.registration(slip.kind, lease.key if till.apart else slip.about)
         if isinstance(outcome, Registered):
             await write(gateway, lease, outcome)
             return
@@ -54,10 +55,13 @@ async def ask(gateway: Gateway, lease: Lease) -> None:
 
 async def write(gateway: Gateway, lease: Lease, said: Registered) -> None:
     """Write down what the provider says of a receipt."""
-    known = {"provider_receipt_id": said.receipt_id} if said.receipt_id else {}
+    known: dict[str, Any] = {"provider_receipt_id": said.receipt_id} if said.receipt_id else {}
     if said.registration is Registration.PENDING:
         await _wait(gateway, lease, known)
     elif said.registration is Registration.FAILED:
+        if gateway.tills[lease.slip.shop].apart:
+            # It is no receipt: printing it once it is mended is another request, under a new key.
+            known = {"provider_receipt_id": None}
         await fail(gateway, lease, CANCELED, **known)
     else:
         numbers = {

@@ -64,18 +64,31 @@ class Issued:
 class Till(Protocol):
     """The cash register behind one shop."""
 
-    def receipt_request(self, receipt: Receipt, provider_payment_id: str) -> bytes:
-        """Return the bytes that ask for a receipt apart from its payment."""
+    @property
+    def apart(self) -> bool:
+        """Whether payments and refunds are printed by requests of their own, as offsets always are.
+
+        Such a cash register knows each receipt by its key and is asked about it by that.
+        """
+
+    def receipt_request(self, kind: Kind, receipt: Receipt, provider_payment_id: str) -> bytes:
+        """Return the bytes that ask for a receipt apart from its payment.
+
+        Raises ValueError for what the cash register has no words for.
+        """
 
     async def create_receipt(self, key: str, request: bytes) -> Issued | Failure:
         """Ask for a receipt; the same key and bytes never make a second one within a day."""
 
     async def receipts_of(self, provider_payment_id: str) -> Sequence[Issued] | Failure:
-        """Return the receipts of a payment, newest first; offsets are among them."""
+        """Return the receipts of a payment, newest first; offsets are among them.
+
+        Nobody asks where all go apart.
+        """
 
     async def registration(self, kind: Kind, about: str) -> Registered | Missing | Failure:
         """Ask how a receipt stands.
 
         `about` is the provider's id of the payment or the refund that the receipt went with, of an
-        offset the receipt's own.
+        offset the receipt's own; where all go apart, the key under which it was asked for.
         """

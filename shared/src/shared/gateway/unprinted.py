@@ -1,8 +1,8 @@
 """Receipts that a person must look at, and how they are tried again once the fault is mended.
 
-What the provider has is asked about once more. An offset that it has not, because it refused it or
-nobody found it in the list, is sent again as a new request: whoever names it has looked into the
-provider's own list of receipts first.
+What the provider has is asked about once more. What goes apart and is not there, because it was
+refused or nobody found it in the list, is sent again as a new request: whoever names it has looked
+into the provider's own list of receipts first.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, not_, or_, select, update
 
 from shared.db import Tx
+from shared.gateway.apart import NO_CONTACT, UNPRINTABLE
 from shared.gateway.receipts import BAD, Slip, State, receipt, to_slip
 from shared.gateway.till import Kind
 
@@ -34,7 +35,9 @@ async def again(tx: Tx, ids: Sequence[UUID], at: datetime) -> int:
     """
     c = receipt.c
     mine = and_(BAD, c.id.in_(list(ids)))
-    printed = or_(c.kind != str(Kind.OFFSET), c.provider_receipt_id.is_not(None))
+    never = c.reason.in_([NO_CONTACT, UNPRINTABLE])
+    with_it = and_(c.kind != str(Kind.OFFSET), c.request.is_(None), not_(never))
+    printed = or_(with_it, c.provider_receipt_id.is_not(None))
     due = {"reason": "", "due_at": at, "created_at": at, "attempts": 0}
     asked = update(receipt).where(mine, printed).values(status=str(State.PENDING), **due)
     count = (await tx.execute(asked)).rowcount

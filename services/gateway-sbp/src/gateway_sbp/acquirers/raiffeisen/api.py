@@ -6,18 +6,17 @@ first one; a refund and a charge have ids of ours, so they are asked about befor
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from datetime import datetime
+from typing import Any, Final
 
-import structlog
-from pydantic import SecretStr
-
-from gateway_sbp import exact, paper_row, signed
+from gateway_sbp import signed
 from gateway_sbp.acquirer import StaticCode, StaticOrder
+from gateway_sbp.acquirers.raiffeisen import charging, sending_back
 from gateway_sbp.acquirers.raiffeisen import journal as masking
+from gateway_sbp.acquirers.raiffeisen.merchant import Account, Merchant, read
+from gateway_sbp.acquirers.raiffeisen.till import RaiffeisenTill
 from gateway_sbp.acquirers.raiffeisen.wire import (
     callbacks,
     codes,
@@ -30,7 +29,6 @@ from shared.clock import Clock
 from shared.db import Database
 from shared.errors import Text
 from shared.gateway.answer import Answer
-from shared.gateway.client import Client, Endpoint, Heard
 from shared.gateway.journal import Journal
 from shared.gateway.method import ProviderMethod
 from shared.gateway.provider import (
@@ -44,33 +42,12 @@ from shared.gateway.provider import (
     RefundOrder,
     RefundPage,
     Refused,
+    Status,
     Unclear,
 )
 
-Read = TypeVar("Read")
-
-_JSON: Final = {"Content-Type": "application/json"}
 _QRS: Final = "/sbp/v2/qrs"
-_SUBSCRIPTIONS: Final = "/sbp/v1/subscriptions"
-_REFUND: Final = "/sbp/v1/refund"
 _NO_HOLDS: Final = Refused("no_holds")
-
-_log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Account:
-    """Where a merchant account is and what opens it."""
-
-    merchant_id: str
-    secret_key: SecretStr
-    api_url: str
-    test: bool
-    requests_per_second: float
-    lifetime: timedelta
-    """How long a code for one payment can be paid."""
-    create_seconds: float
-    fetch_seconds: float
 
 
 class Raiffeisen:
@@ -78,29 +55,20 @@ class Raiffeisen:
 
     kinds = frozenset({codes.METHOD})
     answer = b""
-    till = None
 
     def __init__(
         self, account: Account, db: Database, clock: Clock, journal: Journal | None = None
     ) -> None:
-        self.shop = words.shop_name(account.merchant_id)
-        self.test = account.test
         self._account = account
-        self._db = db
-        self._clock = clock
-        secret = account.secret_key.get_secret_value()
-        endpoint = Endpoint(
-            shop=self.shop,
-            url=account.api_url,
-            requests_per_second=account.requests_per_second,
-            headers={"Authorization": f"Bearer {secret}"},
-        )
-        self._client = Client(endpoint, _meaning, masking.entry, journal)
+        self._merchant = Merchant(account, db, clock, journal)
+        self.shop = self._merchant.shop
+        self.test = account.test
+        self.till = RaiffeisenTill(self._merchant)
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
         """Hold the connections to the bank open."""
-        async with self._client.connected():
+        async with self._merchant.connected():
             yield
 
     def hear(self, headers: Mapping[str, str], body: bytes) -> Nudge | None:
@@ -116,48 +84,64 @@ class Raiffeisen:
 
     def request(self, order: Order) -> bytes:
         """Return the bytes that register a code or ask for a charge."""
-        until = self._clock() + self._account.lifetime
+        until = self._merchant.clock() + self._account.lifetime
         return codes.request(order, self._account.merchant_id, until)
 
     async def create(self, key: str, request: bytes) -> ProviderPayment | Failure:
         """Register a code, or charge a bound account; see `Provider`."""
-        if "subscription" in exact.read(request):
-            return await self._charge(request)
-        answer = await self._post(_QRS, request)
-        at = self._clock()
-        return _read(
-            lambda said: codes.registered(self.shop, request, said, at, test=self.test), answer
-        )
+        if codes.is_charge_request(request):
+            return await charging.charge(self._merchant, request)
+        answer = await self._merchant.post(_QRS, request)
+
+        def translate(said: Any) -> ProviderPayment:
+            at = self._merchant.clock()
+            return codes.registered(self.shop, request, said, at, test=self.test)
+
+        return read(translate, answer)
+
+    async def find(self, request: bytes) -> ProviderPayment | Missing | Failure:
+        """Return what a request has made; a code of which we have not heard nobody has seen."""
+        if codes.is_charge_request(request):
+            return await charging.find(self._merchant, request)
+        return Missing()
 
     async def fetch(self, provider_payment_id: str) -> ProviderPayment | Missing | Failure:
         """Ask how a payment stands; of one by a code on paper its callback is all there is."""
-        if _on_paper(provider_payment_id):
-            found = await signed.find(self._db, self.shop, provider_payment_id)
+        if codes.on_paper(provider_payment_id):
+            found = await signed.find(self._merchant.db, self.shop, provider_payment_id)
             return Missing() if found is None else found.payment
-        answer = await self._info(provider_payment_id)
+        if not words.QR_ID.fullmatch(provider_payment_id):
+            return Missing()
+        answer = await self._merchant.get(codes.info(provider_payment_id))
         if isinstance(answer, Missing):
             return answer
-        found_payment = _read(self._paid, answer)
+        found_payment = read(self._paid, answer)
         if isinstance(found_payment, ProviderPayment) and found_payment.id != provider_payment_id:
             return Unclear("another_payment")
         return found_payment
 
     async def cancel(self, provider_payment_id: str) -> ProviderPayment | Failure:
-        """End a code that nobody has paid; see `Acquirer`."""
-        ended = await self._client.call(
-            "DELETE", f"{_QRS}/{provider_payment_id}", self._account.create_seconds
-        )
+        """End a code that nobody has paid; see `Ender`.
+
+        A refusal may mean that it was paid a moment ago, and no answer that it has ended: so both
+        its payment and the code itself are looked at before anything is said of it.
+        """
+        path = f"{_QRS}/{provider_payment_id}"
+        ended = await self._merchant.delete(path)
         stands = await self.fetch(provider_payment_id)
         if isinstance(stands, Missing):
             return Unclear("missing")
-        if isinstance(stands, Failure) or not isinstance(ended, Answer):
+        if isinstance(stands, Failure) or stands.status is not Status.PENDING:
             return stands
-        return codes.ended(stands)
+        if isinstance(ended, Answer):
+            return codes.ended(stands, codes.CANCELLED)
+        code = await self._merchant.get(path)
+        return codes.ended(stands, codes.status(code.value)) if isinstance(code, Answer) else stands
 
     async def register(self, order: StaticOrder) -> StaticCode | Failure | None:
         """Register a code for paper; see `Acquirer`."""
         body = codes.static_request(order.order, self._account.merchant_id, order.description)
-        return _read(codes.static, await self._post(_QRS, body))
+        return read(codes.static, await self._merchant.post(_QRS, body))
 
     def capture_request(self, amount_kopecks: int) -> bytes:
         """Return nothing: SBP holds no money."""
@@ -185,24 +169,11 @@ class Raiffeisen:
 
     async def create_refund(self, key: str, request: bytes) -> ProviderRefund | Failure:
         """Ask for a refund that the bank has not heard of; see `Provider`."""
-        known = await self.fetch_refund(refunds.named(request))
-        if not isinstance(known, Missing):
-            return known
-        found = await self._transaction(refunds.of(request))
-        if isinstance(found, Failure):
-            return found
-        order, transaction = found
-        answer = await self._post(_REFUND, refunds.sent(request, order, transaction))
-        return self._refund(refunds.named(request), answer)
+        return await sending_back.create(self._merchant, request)
 
     async def fetch_refund(self, provider_refund_id: str) -> ProviderRefund | Missing | Failure:
         """Ask how a refund stands; see `Provider`."""
-        if paper_row.made_up(provider_refund_id):
-            return Missing()
-        answer = await self._get(f"{_REFUND}/{refunds.refund_id(provider_refund_id)}")
-        if isinstance(answer, Missing):
-            return answer
-        return self._refund(provider_refund_id, answer)
+        return await sending_back.fetch(self._merchant, provider_refund_id)
 
     async def refunds_listed(
         self, since: datetime, until: datetime, cursor: str | None, of: str | None = None
@@ -220,81 +191,14 @@ class Raiffeisen:
 
     async def bind(self, key: str, request: bytes) -> ProviderMethod | Failure:
         """Ask for a binding that the bank has not heard of; see `Keeper`."""
-        known = await self.kept(subscriptions.asked_id(request))
-        if not isinstance(known, Missing):
-            return known
-        return _read(subscriptions.method, await self._post(_SUBSCRIPTIONS, request))
+        return await charging.bind(self._merchant, request)
 
     async def kept(self, token: str) -> ProviderMethod | Missing | Failure:
         """Ask how a binding stands; see `Keeper`."""
-        answer = await self._get(f"{_SUBSCRIPTIONS}/{token}")
-        if isinstance(answer, Missing):
-            return answer
-        found = _read(subscriptions.method, answer)
-        if isinstance(found, ProviderMethod) and found.token != token:
-            return Unclear("another_method")
-        return found
-
-    async def _charge(self, request: bytes) -> ProviderPayment | Failure:
-        asked = exact.read(request)
-        path = f"{_SUBSCRIPTIONS}/{asked['subscription']}/orders"
-        answer = await self._get(f"{path}/{asked['order']}")
-        if isinstance(answer, Missing):
-            answer = await self._post(path, codes.charge_body(request))
-        at = self._clock()
-        return _read(
-            lambda said: codes.charged(self.shop, request, said, at, test=self.test), answer
-        )
-
-    async def _transaction(self, payment: str) -> tuple[str, int | None] | Failure:
-        """Return the order and the transaction by which the bank finds a payment."""
-        if _on_paper(payment):
-            found = await signed.find(self._db, self.shop, payment)
-            if found is None:
-                return Refused("unknown_payment")
-            if found.transaction is None:
-                return Refused(words.NO_TRANSACTION)
-            return found.order, int(found.transaction)
-        answer = await self._info(payment)
-        if isinstance(answer, Missing):
-            return Unclear("missing")
-        return _read(codes.transaction, answer)
-
-    async def _info(self, qr_id: str) -> Answer | Missing | Failure:
-        return await self._get(f"/sbp/v1/qr/{qr_id}/payment-info")
+        return await charging.kept(self._merchant, token)
 
     def _paid(self, said: Any) -> ProviderPayment:
-        return codes.paid(self.shop, said, self._clock(), test=self.test)
-
-    def _refund(self, name: str, answer: Answer | Failure) -> ProviderRefund | Failure:
-        return _read(lambda said: refunds.refund(name, said, self._clock()), answer)
+        return codes.paid(self.shop, said, self._merchant.clock(), test=self.test)
 
     def _key(self, merchant: str) -> str | None:
-        ours = merchant == self._account.merchant_id
-        return self._account.secret_key.get_secret_value() if ours else None
-
-    async def _post(self, path: str, body: bytes) -> Answer | Failure:
-        seconds = self._account.create_seconds
-        said = await self._client.call("POST", path, seconds, data=body, headers=_JSON)
-        return Unclear("missing") if isinstance(said, Missing) else said
-
-    async def _get(self, path: str) -> Answer | Missing | Failure:
-        return await self._client.call("GET", path, self._account.fetch_seconds)
-
-
-def _on_paper(payment: str) -> bool:
-    return codes.of_transaction(payment) or paper_row.made_up(payment)
-
-
-def _meaning(heard: Heard, reading: bool) -> Answer | Missing | Failure:
-    return words.meaning(heard.status, heard.body, heard.fault, reading=reading)
-
-
-def _read(translate: Callable[[Any], Read], outcome: Answer | Failure) -> Read | Failure:
-    if isinstance(outcome, Failure):
-        return outcome
-    try:
-        return translate(outcome.value)
-    except words.Unreadable as error:
-        _log.warning("raiffeisen.unreadable", error=str(error))
-        return Unclear(f"unreadable: {error}")
+        return self._merchant.secret if merchant == self._account.merchant_id else None

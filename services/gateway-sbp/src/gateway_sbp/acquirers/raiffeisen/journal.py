@@ -22,10 +22,10 @@ TEXT_MAX: Final = 200
 _KEPT: Final = (
     *("code", "message", "qrId", "qrStatus", "qrType", "order", "amount", "currency"),
     *("paymentStatus", "transactionId", "transactionDate", "createDate", "qrExpirationDate"),
-    *("refundId", "refundStatus", "declineReason", "status", "sbpMerchantId"),
+    *("refundId", "refundStatus", "declineReason", "status", "sbpMerchantId", "receiptType"),
 )
 _HIDDEN: Final = r"\1{id}"
-_COLLECTIONS: Final = re.compile(r"(/qrs/|/qr/|/refund/|/subscriptions/|/orders/)[^/]+")
+_COLLECTIONS: Final = re.compile(r"(/qrs/|/qr/|/refund/|/sell/|/subscriptions/|/orders/)[^/]+")
 
 
 def entry(one: Exchange) -> Entry:
@@ -63,8 +63,13 @@ def _of_path(path: str) -> str:
 def _kept(said: Any) -> str | None:
     if not isinstance(said, dict):
         return None
-    kept = {name: str(said[name])[:TEXT_MAX] for name in _KEPT if isinstance(said.get(name), str)}
+    kept = {name: _whole(said[name]) for name in _KEPT if isinstance(said.get(name), str)}
     return orjson.dumps(redacted(kept)).decode() if kept else None
+
+
+def _whole(value: str) -> str:
+    """Return a text without halves of characters, which JSON can say and nobody can write."""
+    return str(value)[:TEXT_MAX].encode("utf-8", "replace").decode()
 
 
 def _read(body: bytes) -> Any:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from gateway_sbp.acquirer import Acquirer
-from gateway_sbp.acquirers.raiffeisen.api import Account, Raiffeisen
+from gateway_sbp.acquirers.raiffeisen.api import Raiffeisen
+from gateway_sbp.acquirers.raiffeisen.merchant import Account
+from gateway_sbp.acquirers.raiffeisen.wire import receipts
 from gateway_sbp.acquirers.raiffeisen.wire.words import NAME
 from gateway_sbp.bank import Bank, Site
 from shared.gateway.settings import GatewaySettings, Secret, Sources
-from shared.settings import HttpUrl
+from shared.settings import HttpUrl, Json
 
 API_URL: Final = "https://pay.raif.ru/api"
 """Since July 2022; the bank has moved once, and its test host is another."""
+
+
+def _vat_words(value: dict[str, str]) -> dict[str, str]:
+    receipts.words_of(value)
+    return value
+
+
+VatWords = Annotated[dict[str, str], AfterValidator(_vat_words)]
 
 
 class RaiffeisenSettings(GatewaySettings):
@@ -28,6 +38,9 @@ class RaiffeisenSettings(GatewaySettings):
     raiffeisen_callback_networks: Sources = Field(
         None, validation_alias="RAIFFEISEN_CALLBACK_NETWORKS"
     )
+    raiffeisen_vat_words: Json[VatWords] = Field({}, validation_alias="RAIFFEISEN_VAT_WORDS")
+    """What the bank calls a rate of VAT, where it is not what is built in: `{"22/122": "vat122"}`.
+    """
 
 
 def _missing(settings: RaiffeisenSettings) -> list[str]:
@@ -50,6 +63,9 @@ def _open(settings: RaiffeisenSettings, site: Site) -> Acquirer:
         lifetime=site.code_term,
         create_seconds=site.create_seconds,
         fetch_seconds=site.fetch_seconds,
+        breaker_failures=site.breaker_failures,
+        breaker_pauses=site.breaker_pauses,
+        vat_words=receipts.words_of(settings.raiffeisen_vat_words),
     )
     return Raiffeisen(account, site.db, site.clock, site.journal)
 

@@ -99,7 +99,7 @@ async def _code(
         # It was paid or ended meanwhile.
         stands = await standing.fetch(terminal, payment, asked)
         return Unclear("missing") if isinstance(stands, Missing) else stands
-    link = read(words.link, answer)
+    link = read(lambda said: payments.code(asked, payment, said), answer)
     if isinstance(link, Failure):
         return link
     return ProviderPayment(

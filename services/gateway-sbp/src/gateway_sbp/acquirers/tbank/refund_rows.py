@@ -108,7 +108,8 @@ async def put(db: Database, shop: str, known: Sent) -> Sent:
 
 async def park(db: Database, shop: str, known: Sent) -> Sent:
     """Give a refund to a person, with an alarm; told again it says nothing again."""
-    mine = and_(_mine(shop, known.refund_id), _c.state == str(State.SENT))
+    waiting = _c.state.in_([str(State.SENT), str(State.TAKEN)])
+    mine = and_(_mine(shop, known.refund_id), waiting)
     async with transaction(db) as tx:
         parked = await tx.execute(update(tbank_refund).where(mine).values(state=str(State.PARKED)))
     if parked.rowcount:

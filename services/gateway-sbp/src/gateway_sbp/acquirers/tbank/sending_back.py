@@ -30,6 +30,8 @@ from shared.gateway.provider import (
 _BUSY: Final = Unclear("another refund is under way", unsent=True)
 _UNKNOWN: Final = Unclear("nobody knows what came of the refund")
 _NOBODY_KNOWS: Final = (State.SENT, State.PARKED)
+_NO_METHOD: Final = Unclear("http_404")
+"""Not every terminal answers to `GetQrState`: there the payment alone tells."""
 
 
 async def create(terminal: Terminal, request: bytes) -> ProviderRefund | Failure:
@@ -71,7 +73,8 @@ async def listed(terminal: Terminal, payment: str) -> RefundPage | Failure:
             if not await refund_rows.begin(terminal.db, terminal.shop, stray, known):
                 return _BUSY
             known.append(stray)
-    return RefundPage([refunds.refund(row) for row in reversed(known)], None)
+    known.sort(key=lambda row: (row.sent_at, row.refund_id), reverse=True)
+    return RefundPage([refunds.refund(row) for row in known], None)
 
 
 async def _first(terminal: Terminal, asked: dict[str, Any]) -> ProviderRefund | Failure:
@@ -121,13 +124,11 @@ async def _stands(terminal: Terminal, row: Sent) -> ProviderRefund | Failure:
     """Tell how a refund stands that was sent, asking the bank where its end is not known."""
     if not row.state.final:
         said = await terminal.state(row.payment)
-        if not isinstance(said, Answer):
-            await _overdue(terminal, row)
-            return Unclear("missing") if isinstance(said, Missing) else said
-        looked = await _look(terminal, row, said)
-        if isinstance(looked, Failure):
-            await _overdue(terminal, row)
-            return looked
+        looked = await _look(terminal, row, said) if isinstance(said, Answer) else said
+        if not isinstance(looked, Sent):
+            if row.state is State.SENT:
+                await _overdue(terminal, row)
+            return Unclear("missing") if isinstance(looked, Missing) else looked
         row = looked
     return _UNKNOWN if row.state in _NOBODY_KNOWS else refunds.refund(row)
 
@@ -136,7 +137,8 @@ async def _look(terminal: Terminal, row: Sent, said: Answer) -> Sent | Failure:
     """Judge a refund by how its payment stands, and write down what that tells."""
     if row.state.final:
         return row
-    code = await _cancel_code(terminal, row, said)
+    asks = read(lambda value: refunds.needs_code(row, value), said)
+    code = await _cancel_code(terminal, row) if asks is True else ""
     if isinstance(code, Failure):
         return code
     ours = await standing.known(terminal, row.payment)
@@ -148,17 +150,15 @@ async def _look(terminal: Terminal, row: Sent, said: Answer) -> Sent | Failure:
     answer = code if state is State.REFUSED and code else word
     if state is not row.state or (word in payments.REFUNDING and answer != row.answer):
         return await _put(terminal, replace(row, state=state, answer=answer))
-    if refunds.unsure(row, said.value):
+    if refunds.unsure(said.value):
         return await _overdue(terminal, row)
     return row
 
 
-async def _cancel_code(terminal: Terminal, row: Sent, said: Answer) -> str | Failure:
-    """Ask why a refund may have come to nothing; empty where the payment tells enough."""
-    if words.text(said.value, "Status") not in (payments.CONFIRMED, payments.PARTIAL):
-        return ""
+async def _cancel_code(terminal: Terminal, row: Sent) -> str | Failure:
+    """Ask why a refund may have come to nothing; empty where the bank knows no reason."""
     found = await terminal.ask("GetQrState", PaymentId=row.payment)
-    if isinstance(found, Missing | Refused):
+    if isinstance(found, Missing | Refused) or found == _NO_METHOD:
         return ""
     return read(refunds.cancel_code, found)
 
@@ -166,7 +166,7 @@ async def _cancel_code(terminal: Terminal, row: Sent, said: Answer) -> str | Fai
 async def _overdue(terminal: Terminal, row: Sent) -> Sent:
     """Give a refund to a person that has been without an answer for too long."""
     late = terminal.clock() - row.sent_at > PARKED_AFTER
-    if row.state is State.SENT and late:
+    if row.state in (State.SENT, State.TAKEN) and late:
         return await refund_rows.park(terminal.db, terminal.shop, row)
     return row
 

@@ -24,6 +24,8 @@ class TBankSettings(GatewaySettings):
         None, validation_alias="TBANK_TERMINAL_KEY", pattern=r"^[A-Za-z0-9]{1,20}$"
     )
     tbank_password: Secret | None = Field(None, validation_alias="TBANK_PASSWORD")
+    tbank_notification_url: HttpUrl | None = Field(None, validation_alias="TBANK_NOTIFICATION_URL")
+    """Sent with each payment where the terminal itself has no address; bindings need that one."""
     tbank_callback_networks: Sources = Field(None, validation_alias="TBANK_CALLBACK_NETWORKS")
 
 
@@ -47,6 +49,7 @@ def _open(settings: TBankSettings, site: Site) -> Acquirer:
         lifetime=site.code_term,
         create_seconds=site.create_seconds,
         fetch_seconds=site.fetch_seconds,
+        notification_url=settings.tbank_notification_url,
     )
     return TBank(account, site.db, site.clock, site.journal)
 

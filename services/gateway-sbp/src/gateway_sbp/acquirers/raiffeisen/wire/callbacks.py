@@ -2,7 +2,8 @@
 
 The transaction and the code are not signed. A code for one payment is asked about, so what is said
 of it is a nudge. A code on paper is paid many times and the bank has no address that lists its
-payments: there the signature is the authority, and which payments those are the signed order tells.
+payments: there the signature is the authority. Which payments those are the signed order tells, and
+of orders in a form that is not ours the code itself: NSPK's ids of codes that stay begin with `AS`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from shared.money import RUB
 
 PAPER: Final = ("c-", "h-")
 """How the orders of codes on paper begin: with the contract's number, or with a hash of it."""
+STAYING: Final = "AS"
 _SIGNED: Final = ("amount", "sbpMerchantId", "order", "paymentStatus", "transactionDate")
 _KEPT: Final = ("paymentStatus", "currency", "transactionDate", "createDate", "qrId", "order")
 
@@ -57,14 +59,14 @@ def callback(body: bytes, signature: str, key: Key, *, test: bool) -> Nudge | No
     if not ORDER.fullmatch(signed.order):
         raise Malformed("an order outside of its alphabet")
     shop = shop_name(signed.merchant)
-    if signed.order.startswith(PAPER):
+    found, ours = text(said, "qrId"), payment_id(signed.order)
+    if ours is None and (signed.order.startswith(PAPER) or found.startswith(STAYING)):
         return _paper(said, signed, shop, test=test)
-    found = text(said, "qrId")
     if not QR_ID.fullmatch(found):
         raise Malformed("a code's id of another form")
     claims = Status.SUCCEEDED if signed.status == SUCCESS else Status.PENDING
     event = f"payment.{signed.status.lower()[:40]}"
-    return Nudge(event, shop, found, payment_id(signed.order), claims, kept=_kept(said))
+    return Nudge(event, shop, found, ours, claims, kept=_kept(said))
 
 
 def paper_id(shop: str, transaction: str) -> UUID:
@@ -92,8 +94,8 @@ def _paper(said: dict[str, Any], signed: Signed, shop: str, *, test: bool) -> Nu
     except ValueError:
         raise Malformed("a transaction or an amount that is no number") from None
     paid_at = moment(signed.moment)
-    if paid_at is None:
-        raise Malformed("a date that is none")
+    if paid_at is None or not amount:
+        raise Malformed("a payment without a date or a sum")
     ours = paper_id(shop, number)
     proof = ProviderPayment(
         id=number,
@@ -108,7 +110,8 @@ def _paper(said: dict[str, Any], signed: Signed, shop: str, *, test: bool) -> Nu
         method=METHOD,
         payment_id=ours,
     )
-    proven = Proven(signed.order, text(said, "qrId"), proof)
+    code = text(said, "qrId")
+    proven = Proven(signed.order, code if QR_ID.fullmatch(code) else "", proof)
     event = "payment.success"
     return Nudge(event, shop, number, ours, Status.SUCCEEDED, kept=_kept(said), proof=proven)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway_sbp import exact
+from gateway_sbp import exact, paper_row
 from gateway_sbp.acquirer import StaticCode
 from gateway_sbp.acquirers.raiffeisen.wire.words import (
     ID,
@@ -30,10 +30,14 @@ from shared.money import RUB
 METHOD: Final = "sbp"
 EXPIRED: Final = "expired"
 DECLINED: Final = "declined"
-GONE: Final = {"EXPIRED": EXPIRED, "CANCELLED": "canceled"}
+IN_PROGRESS: Final = "IN_PROGRESS"
+CANCELLED: Final = "CANCELLED"
+GONE: Final = {"EXPIRED": EXPIRED, CANCELLED: "canceled"}
 """How a code ends without a payment, and what we call it."""
 GRACE: Final = timedelta(minutes=10)
 """After a code's end, before nobody can be paying by it any more."""
+TERM: Final = timedelta(days=3)
+"""How long a code lives where nobody has said it."""
 DESCRIPTION_MAX: Final = 32
 DETAILS_MAX: Final = 140
 
@@ -107,8 +111,9 @@ def paid(shop: str, said: Any, at: datetime, *, test: bool) -> ProviderPayment:
     """
     order = matching(ORDER, said.get("order"))
     status, expires = text(said, "paymentStatus"), moment(said.get("qrExpirationDate"))
-    done = status == SUCCESS
-    over = expires is not None and at > expires + GRACE and status in ("NO_INFO", "DECLINED")
+    created_at, done = moment(said.get("createDate")) or at, status == SUCCESS
+    end = (expires or created_at + TERM) + GRACE
+    over = at > end and status in ("NO_INFO", "DECLINED")
     refused = status == "DECLINED" and is_charge(order)
     became = Status.CANCELED if over or refused else Status.PENDING
     if done:
@@ -121,7 +126,7 @@ def paid(shop: str, said: Any, at: datetime, *, test: bool) -> ProviderPayment:
         amount_kopecks=_amount(said),
         currency=text(said, "currency") or RUB,
         test=test,
-        created_at=moment(said.get("createDate")) or at,
+        created_at=created_at,
         paid_at=moment(said.get("transactionDate")) if done else None,
         method=METHOD,
         reason="" if became is not Status.CANCELED else DECLINED if refused else EXPIRED,
@@ -153,16 +158,18 @@ def static(said: Any) -> StaticCode:
     return StaticCode(matching(QR_ID, said.get("qrId")), payload(said))
 
 
-def ended(payment: ProviderPayment) -> ProviderPayment:
-    """Return a payment whose code the bank has ended; a success stays one."""
-    if payment.status is not Status.PENDING:
+def ended(payment: ProviderPayment, how: str) -> ProviderPayment:
+    """Return a payment whose code has ended so; money that comes or is on its way stays."""
+    if payment.status is not Status.PENDING or payment.said == IN_PROGRESS or how not in GONE:
         return payment
-    return replace(payment, status=Status.CANCELED, reason=GONE["CANCELLED"])
+    return replace(payment, status=Status.CANCELED, reason=GONE[how])
 
 
-def transaction(said: Any) -> tuple[str, int | None]:
-    """Return the order and the transaction of a payment, for its refund; raises Unreadable."""
+def transaction(qr_id: str, said: Any) -> tuple[str, int | None]:
+    """Return the order and the transaction of a code's payment, to refund it; raises Unreadable."""
     order = matching(ORDER, said.get("order"))
+    if said.get("qrId") != qr_id:
+        raise Unreadable("the answer about another code")
     found = said.get("transactionId")
     try:
         return order, None if found is None else exact.whole(found)
@@ -170,9 +177,27 @@ def transaction(said: Any) -> tuple[str, int | None]:
         raise Unreadable("a transaction that is no number") from None
 
 
-def of_transaction(value: str) -> bool:
-    """Say whether an id is a transaction's, not a code's: that has letters in it."""
-    return ID.fullmatch(value) is not None and value.isdigit()
+def on_paper(payment: str) -> bool:
+    """Say whether a payment is one by a code on paper: known by its transaction, or by a row.
+
+    The id of a code, by which all others are known, has letters in it.
+    """
+    return paper_row.made_up(payment) or (ID.fullmatch(payment) is not None and payment.isdigit())
+
+
+def info(qr_id: str) -> str:
+    """Return where a code's payment is asked about."""
+    return f"/sbp/v1/qr/{qr_id}/payment-info"
+
+
+def is_charge_request(request: bytes) -> bool:
+    """Say whether a request asks for a charge, not for a code."""
+    return "subscription" in exact.read(request)
+
+
+def status(said: Any) -> str:
+    """Return the bank's word for how a code stands, and that of the older part of its API."""
+    return text(said, "qrStatus") or text(said, "status")
 
 
 def _amount(said: Any) -> int:

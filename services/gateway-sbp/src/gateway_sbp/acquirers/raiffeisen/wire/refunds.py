@@ -70,7 +70,8 @@ def sent(request: bytes, order: str, transaction: int | None) -> bytes:
 
 def refund(name: str, said: Any, at: datetime) -> ProviderRefund:
     """Read what the bank says of a refund that we call so; raises Unreadable."""
-    status = text(said, "refundStatus")
+    newer = said.get("status")
+    status = text(said, "refundStatus") or text(newer, "value")
     if not status:
         raise Unreadable("a refund without a status")
     ours, _, payment = name.partition(_BETWEEN)

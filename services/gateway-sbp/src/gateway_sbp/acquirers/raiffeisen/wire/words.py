@@ -1,7 +1,8 @@
 """The words of Raiffeisen's API and what its answers mean. Source: the bank's API description.
 
 Logic errors of the old part come with HTTP 200 and a `code`, those of the new one with 400: so the
-body is looked at first, whatever the status.
+body is looked at first. What a status alone can say, who is let in and what has broken down, a code
+does not overrule.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from gateway_sbp import exact
+from shared.clock import MOSCOW
 from shared.errors import Text
 from shared.gateway.answer import Answer
 from shared.gateway.provider import Failure, Missing, Refused, Throttled, Unclear
@@ -28,8 +30,11 @@ SUCCESS: Final = "SUCCESS"
 NO_TRANSACTION: Final = "no_transaction"
 """A payment that is known from the register alone."""
 
-_MISSING: Final = frozenset({"ERROR.NOT_FOUND", "ERROR.REFUND_NOT_FOUND", "ORDER_NOT_FOUND"})
+_MISSING: Final = re.compile(
+    r"(ERROR\.)?((ORDER|QR|REFUND|RECEIPT|SUBSCRIPTION)_)?NOT_FOUND", re.ASCII
+)
 _CODED: Final = re.compile(r"(ERROR\.|ORDER_)[A-Z_]{1,60}", re.ASCII)
+_DENIED: Final = (401, 403)
 _UNCLEAR_4XX: Final = (408, 425)
 _CHARGE: Final = re.compile(r"a[0-9a-f]{32}", re.ASCII)
 _DYNAMIC: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -66,31 +71,38 @@ def shop_name(merchant_id: str) -> str:
 def meaning(
     status: int | None, body: bytes, fault: str, *, reading: bool
 ) -> Answer | Missing | Failure:
-    """Return what came back means; a `code` in the body decides before the HTTP status does."""
+    """Return what came back means."""
     if status is None:
         return Unclear(fault)
+    return _by_status(status) or _by_code(status, body, reading=reading)
+
+
+def _by_status(status: int) -> Failure | None:
+    if status == 429:
+        return Throttled()
+    if status in _DENIED:
+        return Refused(f"http_{status}", ours=True, locked_out=status == 401)
+    if status >= 500 or status in _UNCLEAR_4XX:
+        # Whatever is written there, something may have been done before it broke down.
+        return Unclear(f"http_{status}")
+    return None
+
+
+def _by_code(status: int, body: bytes, *, reading: bool) -> Answer | Missing | Failure:
     said = _read(body)
-    code = text(said, "code")
+    code, detail = text(said, "code"), redact(text(said, "message", DETAIL_MAX))
+    if reading and _MISSING.fullmatch(code):
+        return Missing()
     if _CODED.fullmatch(code):
-        if code in _MISSING and reading:
-            return Missing()
-        return Refused(code, redact(text(said, "message", DETAIL_MAX)))
-    if status == 200:
+        return Refused(code, detail)
+    if 200 <= status < 300:
         if isinstance(said, dict) and code in ("", SUCCESS):
             return Answer(said)
         return Answer({}) if not body.strip() else Unclear("not an answer")
-    return _failure(status, code, reading=reading)
-
-
-def _failure(status: int, code: str, *, reading: bool) -> Missing | Failure:
-    if status == 429:
-        return Throttled()
     # A path the bank does not know is a 404 as well: only a coded one says that there is nothing.
-    if status in (401, 403):
-        return Refused(f"http_{status}", ours=True, locked_out=status == 401)
-    if status < 400 or status >= 500 or status in _UNCLEAR_4XX or (status == 404 and reading):
+    if status < 400 or (status == 404 and reading):
         return Unclear(f"http_{status}")
-    return Refused(code or f"http_{status}")
+    return Refused(code or f"http_{status}", detail)
 
 
 def order_of(payment_id: UUID, *, charge: bool = False) -> str:
@@ -123,14 +135,14 @@ def matching(pattern: re.Pattern[str], value: Any) -> str:
 
 
 def moment(value: Any) -> datetime | None:
-    """Return a moment in UTC; None for what is none."""
+    """Return a moment in UTC, one without an offset is Moscow's; None for what is none."""
     if not isinstance(value, str):
         return None
     try:
         read = datetime.fromisoformat(value)
-    except ValueError:
+        return (read if read.tzinfo else read.replace(tzinfo=MOSCOW)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 def _read(body: bytes) -> Any:

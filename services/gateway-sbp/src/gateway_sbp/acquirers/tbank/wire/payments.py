@@ -18,6 +18,7 @@ from gateway_sbp.acquirers.tbank.wire.words import (
     amount,
     failure_of,
     is_charge,
+    link,
     matching,
     order_of,
     payment_id,
@@ -42,7 +43,9 @@ REFUNDED: Final = "REFUNDED"
 PARTIAL: Final = "PARTIAL_REFUNDED"
 REFUNDING: Final = frozenset({"REFUNDING", "ASYNC_REFUNDING"})
 SETTLED: Final = frozenset({CONFIRMED, REFUNDED, PARTIAL})
-UNPAID: Final = frozenset({"NEW", "FORM_SHOWED"})
+_SHOWN: Final = "FORM_SHOWED"
+"""Of a charge this is the first word after it was sent."""
+UNPAID: Final = frozenset({"NEW", _SHOWN})
 """Nobody is paying yet, so that the payment can be ended without sending money back."""
 ENDED: Final = "CANCELED"
 NOTHING_LEFT: Final = UNPAID | {ENDED, REFUNDED, "DEADLINE_EXPIRED", "REJECTED", "AUTH_FAIL"}
@@ -105,7 +108,8 @@ def agree(asked: Mapping[str, Any], said: Any) -> None:
 def of_order(asked: Mapping[str, Any], said: Any) -> str | None:
     """Return the payment that `CheckOrder` knows of an order, None for none; raises Unreadable.
 
-    Of several the paid one counts, else the last.
+    Of several the paid one counts, else one that is under way: to go on with a new one beside it
+    could take the money twice. Else the last.
     """
     _same_order(asked, said)
     payments = said.get("Payments")
@@ -114,8 +118,17 @@ def of_order(asked: Mapping[str, Any], said: Any) -> str | None:
     if not isinstance(payments, list) or not all(isinstance(one, dict) for one in payments):
         raise Unreadable("not a list of payments")
     paid = [one for one in payments if text(one, "Status") in _PAID]
-    found = (paid or payments)[-1:]
+    begun = [one for one in payments if text(one, "Status") not in NOTHING_LEFT - {_SHOWN}]
+    found = (paid or begun or payments)[-1:]
     return matching(PAYMENT_ID, found[0].get("PaymentId")) if found else None
+
+
+def code(asked: Mapping[str, Any], payment: str, said: Any) -> str:
+    """Return what the code of a payment holds; raises Unreadable for the code of another one."""
+    _same_order(asked, said)
+    if said.get("PaymentId") not in (None, payment):
+        raise Unreadable("the code of another payment")
+    return link(said)
 
 
 def status_of(said: Any) -> str:

@@ -107,9 +107,16 @@ def judge(row: Sent, said: Any, code: str, original_kopecks: int) -> State:
     return row.state
 
 
-def unsure(row: Sent, said: Any) -> bool:
-    """Say whether the payment shows nothing of a refund: neither its end nor that it goes on."""
-    return row.state is not State.TAKEN and status_of(said) not in REFUNDING
+def needs_code(row: Sent, said: Any) -> bool:
+    """Say whether it takes a `QrCancelCode` to tell what came of a refund."""
+    word = status_of(said)
+    same = word == PARTIAL == row.baseline_status and rest(said) == row.baseline_kopecks
+    return _was_under_way(row) and (word == CONFIRMED or same)
+
+
+def unsure(said: Any) -> bool:
+    """Say whether a payment that tells no end shows not even that a refund goes on."""
+    return status_of(said) not in REFUNDING
 
 
 def refund(row: Sent) -> ProviderRefund:
