@@ -10,6 +10,12 @@ from typing import Final, NamedTuple
 
 PREFIX: Final = "row-"
 LINE: Final = "line-"
+NEAR: Final = timedelta(minutes=1)
+"""How far beside its minute a row that is due looks for its payment before it is credited.
+
+Nobody says whether the bank cuts its minutes or rounds them, and a row that was a payment after all
+would be money twice. Should the payment be another row's, that one is credited in its place.
+"""
 """How the id of a line begins that is nothing we know: nobody is asked about it."""
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from gateway_sbp import paper_rows, papers, row_events, signed
-from gateway_sbp.paper_row import Key, PaperRow, State
+from gateway_sbp.paper_row import NEAR, Key, PaperRow, State
 from shared.db import Tx, reading, transaction
 from shared.gateway import settling
 from shared.gateway.gateway import Gateway
@@ -53,7 +53,11 @@ async def recover(gateway: Gateway, due: PaperRow) -> None:
         await _match(tx, gateway, due.key, at)
         row = await paper_rows.find(tx, due.key.shop, due.id)
         if row is not None and row.state is State.WAITING and row.due_at and row.due_at <= at:
-            decision = await _credit(tx, gateway, row, at)
+            beside = await signed.unmatched(tx, row.key, NEAR)
+            if beside:
+                await row_events.say(tx, gateway, await paper_rows.match(tx, row, beside[0]), at)
+            else:
+                decision = await _credit(tx, gateway, row, at)
     if decision is not None:
         alarm(
             "callback_lost",

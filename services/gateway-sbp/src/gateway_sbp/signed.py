@@ -9,7 +9,7 @@ recovered from the bank's register before its callback came stays that payment.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -114,8 +114,11 @@ async def find(db: Database, shop: str, payment_id: str) -> SignedPayment | None
     return None if found is None else _payment(found)
 
 
-async def unmatched(tx: Tx, key: Key) -> list[str]:
-    """Return the transactions of a key that no row of a register is yet, oldest first."""
+async def unmatched(tx: Tx, key: Key, near: timedelta = timedelta(0)) -> list[str]:
+    """Return the transactions of a key that no row of a register is yet, oldest first.
+
+    `near` widens its minute on both sides.
+    """
     s = signed_payment.c
     row = and_(paper_row.c.shop == s.shop, paper_row.c.transaction_id == s.transaction_id)
     any_code = s.qr_id.in_([key.qr_id, ""]) if key.qr_id else true()
@@ -123,7 +126,7 @@ async def unmatched(tx: Tx, key: Key) -> list[str]:
         select(s.transaction_id)
         .where(s.shop == key.shop, s.order_id == key.order)
         .where(s.amount_kopecks == key.amount_kopecks, any_code)
-        .where(s.paid_at >= key.minute, s.paid_at < key.until)
+        .where(s.paid_at >= key.minute - near, s.paid_at < key.until + near)
         .where(not_(exists().where(row)))
         .order_by(s.paid_at, s.transaction_id)
     )

@@ -248,3 +248,24 @@ async def test_a_step_takes_a_few(place: Any, monkeypatch: pytest.MonkeyPatch) -
 def test_midnight_is_moscows() -> None:
     at = datetime(2026, 2, 3, 0, 0, 59, tzinfo=MOSCOW)
     assert paper_rows.Key.of(SHOP, ORDER, "", 1, at).minute == at.replace(second=0)
+
+
+@pytest.mark.parametrize("seconds", [-1, 60, 119], ids=["before", "rounded up", "nearly two"])
+async def test_a_register_that_rounds_its_minutes_is_no_second_credit(
+    place: Any, seconds: int
+) -> None:
+    await place.callback("900001", NOON + seconds * SECOND)
+    await place.read(register([PAID]))
+    await place.pass_time(2 * OVER)
+    assert await place.credited() == {"900001": 35_050}
+    assert await states(place) == [(1, "matched", "900001")]
+
+
+async def test_neighbours_of_one_sum_are_two_payments_however_late_they_come(place: Any) -> None:
+    other = replace(PAID, at=PAID.at + 60 * SECOND)
+    await place.callback("900002", NOON + 60 * SECOND)
+    await place.read(register([PAID, other]))
+    await place.pass_time(OVER + 60 * SECOND)
+    assert sum((await place.credited()).values()) == 2 * 35_050
+    await place.callback("900001")
+    assert sum((await place.credited()).values()) == 2 * 35_050

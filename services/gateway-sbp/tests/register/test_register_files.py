@@ -82,7 +82,7 @@ async def test_files_by_command(
     path.write_bytes(register([PAPER_PAID, OURS]))
     parts: Any = SimpleNamespace(gateway=place.gateway)
     tools = Tools("gateway_sbp", lambda _: parts, lambda *_: inlet())
-    (command,) = (one for one in reconcile.commands(tools) if one.name == "register")
+    command = reconcile.register_command(tools)
     parser = argparse.ArgumentParser()
     command.configure(parser)
     settings: Any = None

@@ -11,9 +11,10 @@ from gateway_sbp import exact
 from gateway_sbp.acquirers.tbank import refund_rows
 from gateway_sbp.acquirers.tbank.wire import payments
 from gateway_sbp.acquirers.tbank.wire.refunds import PARKED_AFTER
-from sbp_tbank import drops, fails, says
+from sbp_tbank import drops, drops_after, fails, says
 from sbp_terminal import PRICE, Place
 from shared.db import reading
+from shared.gateway.method import ProviderMethod
 from shared.gateway.provider import ProviderPayment, ProviderRefund, Unclear
 
 ASKED = {"TerminalKey": "T", "OrderId": "o", "Amount": 35_050}
@@ -93,3 +94,25 @@ async def test_a_bank_without_reasons_leaves_a_refund_that_vanished_to_a_person(
     assert isinstance(await place.shop.create_refund("key", request), Unclear)
     assert await parked(place) == 1
     assert len(place.bank.asked("Cancel")) == 1
+
+
+BEGUN = ("FORM_SHOWED", "AUTHORIZING", "AUTHORIZED", "CONFIRMED", "REJECTED", "NEXT_YEARS_WORD")
+
+
+@pytest.mark.parametrize("status", BEGUN)
+async def test_a_charge_that_has_begun_is_only_looked_at(place: Place, status: str) -> None:
+    bound = await place.shop.bind("key", place.shop.binding("sbp", "https://pay.example/back"))
+    assert isinstance(bound, ProviderMethod)
+    place.bank.bindings[bound.token] = "ACTIVE"
+    order = place.order(token=bound.token, charge_id="c-1", return_url=None)
+    request = place.shop.request(order)
+    place.bank.faults["ChargeQr"] = [drops_after]
+    assert isinstance(await place.shop.create("key", request), Unclear)
+    (payment,) = place.bank.payments.values()
+    payment.status = status
+
+    found = await place.shop.create("key", request)
+
+    assert isinstance(found, ProviderPayment)
+    assert (found.id, found.said) == (payment.id, status)
+    assert (payment.charged, len(place.bank.asked("ChargeQr"))) == (1, 1)

@@ -34,6 +34,8 @@ from shared.money import RUB
 PAPER: Final = ("c-", "h-")
 """How the orders of codes on paper begin: with the contract's number, or with a hash of it."""
 STAYING: Final = "AS"
+_TOO_LONG: Final = 65
+"""More than any id has: what is cut off there is another's."""
 _SIGNED: Final = ("amount", "sbpMerchantId", "order", "paymentStatus", "transactionDate")
 _KEPT: Final = ("paymentStatus", "currency", "transactionDate", "createDate", "qrId", "order")
 
@@ -59,7 +61,7 @@ def callback(body: bytes, signature: str, key: Key, *, test: bool) -> Nudge | No
     if not ORDER.fullmatch(signed.order):
         raise Malformed("an order outside of its alphabet")
     shop = shop_name(signed.merchant)
-    found, ours = text(said, "qrId"), payment_id(signed.order)
+    found, ours = text(said, "qrId", _TOO_LONG), payment_id(signed.order)
     if ours is None and (signed.order.startswith(PAPER) or found.startswith(STAYING)):
         return _paper(said, signed, shop, test=test)
     if not QR_ID.fullmatch(found):
@@ -79,7 +81,7 @@ def _told_of_a_binding(said: dict[str, Any]) -> Nudge | None:
     about = said.get("subscription")
     if said["event"] != "subscription" or not isinstance(about, dict):
         return None
-    token = text(about, "id")
+    token = text(about, "id", _TOO_LONG)
     if not ID.fullmatch(token):
         raise Malformed("a subscription without an id")
     return Nudge("subscription", "", token, None, Status.PENDING, Kind.METHOD)
@@ -110,7 +112,7 @@ def _paper(said: dict[str, Any], signed: Signed, shop: str, *, test: bool) -> Nu
         method=METHOD,
         payment_id=ours,
     )
-    code = text(said, "qrId")
+    code = text(said, "qrId", _TOO_LONG)
     proven = Proven(signed.order, code if QR_ID.fullmatch(code) else "", proof)
     event = "payment.success"
     return Nudge(event, shop, number, ours, Status.SUCCEEDED, kept=_kept(said), proof=proven)
