@@ -114,8 +114,8 @@ async def test_what_agrees_by_halves_is_an_alarm_and_no_money(
 ) -> None:
     body, headers = raiffeisen("c-100245")
     assert (await home.callback("raiffeisen", body, **headers))[0] == 200
-    amount = other.pop("amount", "350.5")
-    body, headers = raiffeisen("c-100245", amount, **other)
+    changed = {"amount": "350.5", **other}
+    body, headers = raiffeisen("c-100245", **changed)
     assert (await home.callback("raiffeisen", body, **headers))[0] == 200
     assert len(await home.said()) == 1
     assert counted_alarms("signed_payment_clash") == 1
