@@ -30,6 +30,18 @@ def test_a_document_of_no_operations_is_valid_too() -> None:
     validate(openapi.document("Empty", "/x", Api("Empty", "/x").operations))
 
 
+def test_two_operations_of_one_name_are_a_mistake() -> None:
+    api = Api("Twice", "/x")
+
+    async def show(request: Any) -> Any:
+        return request
+
+    for path in ("/a", "/b"):
+        api.get(path, answers={}, scope=None, summary="Show")(show)
+    with pytest.raises(ValueError, match="show"):
+        openapi.document("Twice", "/x", api.operations)
+
+
 def test_every_operation_is_there_under_its_address() -> None:
     described = {
         (path.removeprefix(PREFIX), method): item["operationId"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -39,7 +40,10 @@ _PROBLEM: Final = {
 
 
 def document(title: str, prefix: str, operations: Sequence[Operation]) -> dict[str, Any]:
-    """Return the OpenAPI document of all operations."""
+    """Return the OpenAPI document of all operations; raises ValueError for two of one name."""
+    named = Counter(operation.handler.__name__ for operation in operations)
+    if doubled := sorted(name for name, count in named.items() if count > 1):
+        raise ValueError(f"several operations are called {', '.join(doubled)}")
     schemas, definitions = _schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:

@@ -43,16 +43,23 @@ def add(api: Api, gateway: Gateway, acquirers: Sequence[Acquirer], limits: Limit
         shown.headers["Cache-Control"] = f"private, max-age={KEPT_SECONDS}"
         return shown
 
-    for kind in ("svg", "png"):
+    @api.get(
+        "/v1/contracts/{number}/qr.svg",
+        answers={200: Picture},
+        scope="payments:read",
+        summary="The code for a paper bill as SVG: paid many times, any sum",
+    )
+    async def draw_svg(request: web.Request) -> web.Response:
+        return await picture(request, "svg")
 
-        @api.get(
-            f"/v1/contracts/{{number}}/qr.{kind}",
-            answers={200: Picture},
-            scope="payments:read",
-            summary=f"The code for a paper bill as {kind.upper()}: paid many times, any sum",
-        )
-        async def show(request: web.Request, kind: str = kind) -> web.Response:
-            return await picture(request, kind)
+    @api.get(
+        "/v1/contracts/{number}/qr.png",
+        answers={200: Picture},
+        scope="payments:read",
+        summary="The code for a paper bill as PNG: paid many times, any sum",
+    )
+    async def draw_png(request: web.Request) -> web.Response:
+        return await picture(request, "png")
 
 
 async def _require_open(gateway: Gateway, number: str, limits: Limits) -> None:

@@ -86,7 +86,7 @@ def add(api: Api, gateway: Gateway, limits: Limits, audience: str, prefix: str) 
         scope="payments:write",
         summary="Make a sheet of codes to print, for as many as 5 000 contracts",
     )
-    async def create(request: web.Request, body: NewSheet) -> web.Response:
+    async def make_sheet(request: web.Request, body: NewSheet) -> web.Response:
         await _require_open(gateway, body.contracts)
         async with transaction(gateway.db) as tx:
             caller = request[TOKEN].name
@@ -100,7 +100,7 @@ def add(api: Api, gateway: Gateway, limits: Limits, audience: str, prefix: str) 
         scope="payments:read",
         summary="See how far a sheet is",
     )
-    async def show(request: web.Request) -> web.Response:
+    async def show_sheet(request: web.Request) -> web.Response:
         return apis.answer(view(await _found(gateway, request.match_info["id"])))
 
 

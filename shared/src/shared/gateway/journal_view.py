@@ -63,7 +63,7 @@ def describe(api: Api, db: Database) -> None:
         query=JournalQuery,
         summary="What was asked and told about a payment, newest first",
     )
-    async def show(_request: web.Request, query: JournalQuery) -> web.Response:
+    async def show_journal(_request: web.Request, query: JournalQuery) -> web.Response:
         async with reading(db) as tx:
             rows = await journal.about(tx, query.payment, query.cursor, query.limit + 1)
         shown = rows[: query.limit]

@@ -140,7 +140,7 @@ def add(api: Api, gateway: Gateway, limits: Limits) -> None:
         scope="payments:read",
         summary="Look at a saved method, also at a removed one",
     )
-    async def show(request: web.Request, query: Within) -> web.Response:
+    async def show_method(request: web.Request, query: Within) -> web.Response:
         async with reading(gateway.db) as tx:
             found = await methods.find(tx, _id(request))
         if found is None or query.contract not in (None, found.contract):

@@ -113,7 +113,7 @@ def add(api: Api, gateway: Gateway) -> None:
         scope="refunds:read",
         summary="List the refunds of a payment",
     )
-    async def list_(request: web.Request) -> web.Response:
+    async def list_refunds(request: web.Request) -> web.Response:
         async with reading(gateway.db) as tx:
             payment = await payments.find(tx, _id(request, UNKNOWN_PAYMENT))
             if payment is None:
@@ -129,7 +129,7 @@ def add(api: Api, gateway: Gateway) -> None:
         scope="refunds:read",
         summary="Look at a refund",
     )
-    async def show(request: web.Request) -> web.Response:
+    async def show_refund(request: web.Request) -> web.Response:
         async with reading(gateway.db) as tx:
             found = await refunds.find(tx, _id(request, _UNKNOWN))
         if found is None:

@@ -42,7 +42,7 @@ def build(gateway: Gateway, limits: Limits, title: str, prefix: str) -> Api:
         summary="Make a payment; 202 while the provider has not answered yet",
         keyed=True,
     )
-    async def create(request: web.Request, body: NewPayment) -> web.Response:
+    async def create_payment(request: web.Request, body: NewPayment) -> web.Response:
         token, key = request[TOKEN], apis.idempotency_key(request)
         return_url = body.return_url or home
         wish = _wish(body, return_url, token, key, gateway.clock())
@@ -62,7 +62,7 @@ def build(gateway: Gateway, limits: Limits, title: str, prefix: str) -> Api:
         scope="payments:read",
         summary="Look at a payment",
     )
-    async def show(request: web.Request) -> web.Response:
+    async def show_payment(request: web.Request) -> web.Response:
         async with reading(gateway.db) as tx:
             found = await payments.find(tx, _id(request.match_info["id"]))
         if found is None:
