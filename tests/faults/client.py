@@ -88,7 +88,6 @@ class Client:
         wanted = {
             "contract": order.contract,
             "amount": f"{order.kopecks // 100}.{order.kopecks % 100:02d}",
-            "return_url": f"{self.url}/cabinet/",
         }
         return await self._insist("POST", f"{self.prefix}/v1/payments", wanted, order.key)
 
