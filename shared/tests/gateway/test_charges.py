@@ -28,7 +28,7 @@ from shared.gateway import (
 )
 from shared.gateway.consent import Consent
 from shared.gateway.method import MethodStatus
-from shared.gateway.provider import Page, Refused, Status, Throttled, Unclear
+from shared.gateway.provider import Missing, Page, Refused, Status, Throttled, Unclear
 from shared.gateway.receipt import ReceiptTerms
 from shared.gateway.terms import Terms
 from shared.gateway.vat import Vat
@@ -562,3 +562,39 @@ async def test_charges_refused_together_raise_one_alarm(stand: Any) -> None:
     await stand.settle()
     assert stand.alarms == ["charging_paused"]
     assert await stand.said("charge.failed") == []
+
+
+@pytest.mark.parametrize("found", ["succeeded", "canceled", "pending", "missing", "unclear"])
+async def test_a_charge_that_is_not_known_by_its_id_is_found_by_its_request(
+    stand: Any, found: str
+) -> None:
+    method = await _saved(stand)
+    stand.provider.outcomes = [{"status": Status.PENDING}]
+    await stand.follow(_asked(stand, method))
+    ((_, request),) = stand.provider.sent
+    (pending,) = (one for one in stand.provider.made.values() if one.charge_id is not None)
+    del stand.provider.made[pending.id]
+    finder = _Finder(_becomes(stand, pending, found))
+    stand.gateway = replace(stand.gateway, finders={stand.provider.shop: finder})
+    await stand.pass_time(MINUTE)
+    assert finder.asked == [request]
+    row = next(row for row in await stand.rows(payments.payment) if row.charge_id)
+    assert row.status == (found if found in ("succeeded", "canceled") else "pending")
+    assert stand.alarms == (["payment_vanished"] if found == "missing" else [])
+    assert len(stand.provider.sent) == 1
+
+
+class _Finder:
+    def __init__(self, answer: Any) -> None:
+        self.answer, self.asked = answer, list[bytes]()
+
+    async def find(self, request: bytes) -> Any:
+        self.asked.append(request)
+        return self.answer
+
+
+def _becomes(stand: Any, pending: Any, found: str) -> Any:
+    if found in ("missing", "unclear"):
+        return Missing() if found == "missing" else Unclear("timeout")
+    paid_at = stand.clock() if found == "succeeded" else None
+    return replace(pending, status=Status(found), said=found, paid_at=paid_at)

@@ -53,7 +53,8 @@ class Acquirer(Provider, Keeper, Ender, Finder, Protocol):
     `Provider.create` registers a dynamic code and returns a payment with `qr_payload` and
     `expires_at`; `request` names our payment in the order, so that a callback finds its row before
     the answer has come. `listed`, `captured` and `refunds_listed` return an empty page where the
-    bank has no such list.
+    bank has no such list; not so the refunds of one payment, because one that is not on that page
+    counts as never made: a bank without a list of them is asked about each.
     """
 
     @property

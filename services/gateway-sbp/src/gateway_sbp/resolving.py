@@ -17,7 +17,7 @@ from uuid import UUID
 
 from gateway_sbp import paper_rows, papers, recovery, signed
 from gateway_sbp.acquirers.raiffeisen.wire import refunds as named
-from gateway_sbp.acquirers.raiffeisen.wire.words import ID, QR_ID
+from gateway_sbp.acquirers.raiffeisen.wire.words import ID, QR_ID, payment_id
 from gateway_sbp.paper_row import LINE, Key, PaperRow
 from gateway_sbp.registers import Entry, Sheet
 from shared.db import Tx, reading
@@ -80,8 +80,11 @@ async def resolve(gateway: Gateway, sheet: Sheet) -> Resolved:
 
 
 def _on_paper(entry: Entry) -> bool:
-    paper = entry.order.startswith((papers.NAMED, papers.HASHED))
-    return paper and entry.kind is Kind.PAYMENT
+    """Say whether it is a payment by a code on paper, by the same rule as of a callback."""
+    if entry.kind is not Kind.PAYMENT or not entry.order or payment_id(entry.order) is not None:
+        return False
+    named = entry.order.startswith((papers.NAMED, papers.HASHED))
+    return named or entry.qr_id.startswith(PAPER_CODES)
 
 
 async def _take_paper(gateway: Gateway, made: Resolved, entries: Sequence[Entry]) -> None:

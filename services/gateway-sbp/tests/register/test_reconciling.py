@@ -146,17 +146,27 @@ async def test_refunds_are_known_by_the_ids_that_we_gave_them(place: Any) -> Non
 
 
 async def test_rows_that_are_nothing_we_know_are_for_a_person(place: Any) -> None:
-    desk = replace(OURS, order="desk-77", qr=PAPER)
-    lines = [OURS, OURS, desk, desk, replace(OURS, qr="247123|0344")]
+    lines = [OURS, OURS, replace(OURS, qr="247123|0344")]
     await place.read(register(lines))
     await place.read(register(lines))
     found = await place.differences()
     assert found.pop(CODE) == "missing_here"
-    assert list(found.values()) == ["missing_here"] * 4
+    assert list(found.values()) == ["missing_here"] * 2
     assert all(name.startswith("line-") for name in found)
     await place.pass_time(OVER)
     await place.ask()
     assert await place.credited() == {}
+
+
+@pytest.mark.parametrize("order", ["C-100245", "desk-77"])
+async def test_codes_that_others_have_printed_are_recovered_as_ours(place: Any, order: str) -> None:
+    """A callback tells them by the code's id, so a register does as well."""
+    line = Line(order=order, qr=PAPER)
+    await place.callback("900001", NOON, order=order)
+    await place.read(register([line, line]))
+    assert await place.differences() == {}
+    await place.pass_time(OVER)
+    assert sorted((await place.credited()).values()) == [35_050, 35_050]
 
 
 async def test_a_recovered_row_agrees_with_later_registers(place: Any) -> None:

@@ -131,9 +131,7 @@ def test_what_is_no_notification(body: bytes) -> None:
         notice(body, TERMINAL, PASSWORD)
 
 
-@pytest.mark.parametrize(
-    "change", [{"PaymentId": "../1"}, {"PaymentId": "1" * 21}, {"Status": ""}, {"Status": None}]
-)
+@pytest.mark.parametrize("change", [{"PaymentId": "../1"}, {"PaymentId": "1" * 21}])
 def test_a_signed_payment_without_sense(change: dict[str, Any]) -> None:
     with pytest.raises(Malformed):
         heard({**PAYMENT, **change})

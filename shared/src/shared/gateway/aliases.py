@@ -10,6 +10,7 @@ from sqlalchemy import Column, LargeBinary, Row, Table, Text, UniqueConstraint, 
 
 from shared.db import Instant, Tx, metadata
 from shared.gateway.provider import Status
+from shared.rows import insert_new
 
 schema = metadata()
 alias = Table(
@@ -41,8 +42,8 @@ class Alias:
     """What its asker was told first."""
 
 
-async def insert(tx: Tx, new: Alias, at: datetime) -> None:
-    """Write it down."""
+async def insert(tx: Tx, new: Alias, at: datetime) -> bool:
+    """Write it down; False where its key or order stands for something already."""
     row = {
         "id": uuid4(),
         "payment_id": new.payment_id,
@@ -53,7 +54,7 @@ async def insert(tx: Tx, new: Alias, at: datetime) -> None:
         "answered": str(new.answered),
         "created_at": at,
     }
-    await tx.execute(alias.insert().values(**row))
+    return bool(await insert_new(tx, alias, [row], "id"))
 
 
 async def find_asked(tx: Tx, caller: str, key: str) -> Alias | None:

@@ -28,7 +28,7 @@ from shared.gateway.provider import Failure, Missing, Refused, Unclear, tries
 from shared.gateway.receipt import Line, Tender
 from shared.gateway.receipts import Lease, Slip
 from shared.gateway.settle import Payment
-from shared.gateway.till import Issued, Kind, Registered, Till
+from shared.gateway.till import Issued, Kind, Registered
 from shared.metrics import alarm
 
 RECEIPTS_MAX: Final = 50
@@ -70,7 +70,7 @@ async def look(gateway: Gateway, lease: Lease) -> None:
     till = gateway.tills[slip.shop]
     with logs.bind_correlation(slip.correlation_id):
         if till.apart:
-            await _ask(gateway, lease, till)
+            await _ask(gateway, lease, UNMADE)
             return
         listed = await till.receipts_of(slip.provider_payment_id)
         if isinstance(listed, Failure):
@@ -83,12 +83,14 @@ async def look(gateway: Gateway, lease: Lease) -> None:
             await registration.fail(gateway, lease, UNMADE)
 
 
-async def _ask(gateway: Gateway, lease: Lease, till: Till) -> None:
-    outcome = await till.registration(lease.slip.kind, lease.key)
+async def _ask(gateway: Gateway, lease: Lease, unmade: str) -> None:
+    """Ask about a receipt by its key; `unmade` is why there is none, where there is none."""
+    slip = lease.slip
+    outcome = await gateway.tills[slip.shop].registration(slip.kind, lease.key)
     if isinstance(outcome, Registered):
         await registration.write(gateway, lease, outcome)
     elif isinstance(outcome, Missing):
-        await registration.fail(gateway, lease, UNMADE)
+        await registration.fail(gateway, lease, unmade)
     else:
         await _unclear(gateway, lease, outcome)
 
@@ -153,6 +155,8 @@ async def _refused(gateway: Gateway, lease: Lease, refused: Refused) -> None:
         await _unclear(gateway, lease, refused)
     elif lease.attempt == 1:
         await registration.fail(gateway, lease, refused.code)
+    elif gateway.tills[lease.slip.shop].apart:
+        await _ask(gateway, lease, refused.code)
     else:
         # An earlier sending may have been taken, so this refusal proves nothing: ask the list.
         when = gateway.clock() + gateway.timing.doubt

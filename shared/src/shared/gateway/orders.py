@@ -130,8 +130,10 @@ async def _live(tx: Tx, gateway: Gateway, shop: Provider, wish: Wish) -> Begun |
     if found is None:
         return None
     asked = (wish.order_id, wish.caller, wish.caller_key, wish.digest(), found.status)
-    await aliases.insert(tx, Alias(found.id, *asked), at)
-    return Begun(found, found.status)
+    if await aliases.insert(tx, Alias(found.id, *asked), at):
+        return Begun(found, found.status)
+    # Somebody else was faster with the same key or order, and has committed by now.
+    return await _before(tx, gateway, wish)
 
 
 async def _before(tx: Tx, gateway: Gateway, wish: Wish) -> Begun | None:

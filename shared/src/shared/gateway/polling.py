@@ -57,6 +57,10 @@ async def _ask(gateway: Gateway, lease: Lease, provider_id: str) -> None:
     payment = lease.payment
     with logs.bind_correlation(payment.correlation_id):
         outcome = await gateway.providers[payment.shop].fetch(provider_id)
+        finder = gateway.finders.get(payment.shop)
+        if isinstance(outcome, Missing) and finder is not None and payment.charge_id is not None:
+            # Some know a charge by its request alone, because nobody has ever seen a code of it.
+            outcome = await finder.find(gateway.unsealed(lease.request))
         at = gateway.clock()
         after = pause(gateway.timing.poll, lease.attempt + 1)
         if isinstance(outcome, ProviderPayment):

@@ -39,7 +39,16 @@ async def work(gateway: Gateway, lease: Lease) -> None:
             await receipts.release(tx, lease, gateway.clock() + UNCONFIGURED_PAUSE)
     elif slip.status is not State.UNSENT:
         await registration.ask(gateway, lease)
-    elif lease.list_at is not None and gateway.clock() >= lease.list_at:
+    elif _doubted_too_long(gateway, lease):
         await offsets.look(gateway, lease)
     else:
         await offsets.send(gateway, lease)
+
+
+def _doubted_too_long(gateway: Gateway, lease: Lease) -> bool:
+    """Say whether a request may not be sent again: its key is forgotten, or a person is to look."""
+    at, slip = gateway.clock(), lease.slip
+    if gateway.tills[slip.shop].apart:
+        # Its number is never forgotten, so that only a fault that lasts ends the sending.
+        return at >= slip.created_at + gateway.timing.receipt_overdue
+    return lease.list_at is not None and at >= lease.list_at

@@ -166,6 +166,7 @@ def _adoptable(payment: ProviderPayment) -> bool:
 
 
 async def _adopt(tx: Tx, gateway: Gateway, truth: Truth, at: datetime) -> Payment:
+    truth = await _with_owners(tx, truth)
     due_at = at + pause(gateway.timing.poll, 1) if truth.payment.on_hold else None
     # Our id is free after a backup was restored; it is taken where one order was paid twice.
     for payment_id in (truth.payment.payment_id, uuid4()):
@@ -179,6 +180,20 @@ async def _adopt(tx: Tx, gateway: Gateway, truth: Truth, at: datetime) -> Paymen
     if not known:
         raise RuntimeError(f"the payment {truth.payment.id} can be neither adopted nor found")
     return next(iter(known.values()))
+
+
+async def _with_owners(tx: Tx, truth: Truth) -> Truth:
+    """Return a truth with the contracts of our row that it names, where it gives none back.
+
+    A code whose answer was lost is registered again under the same order, and both can be paid.
+    """
+    told = truth.payment
+    if told.allocations or told.payment_id is None:
+        return truth
+    asked = await payments.find(tx, told.payment_id)
+    if asked is None or asked.shop != truth.shop or asked.charge_id is not None:
+        return truth
+    return truth._replace(payment=replace(told, allocations=asked.allocations))
 
 
 def _schedule(

@@ -17,6 +17,8 @@ from aiohttp import web
 from simulators.app import create
 from simulators.mail.sink import SINK
 from simulators.settings import SandboxSettings
+from simulators.store import Store
+from simulators.web import STORE
 
 PREFIX = "/sandbox"
 
@@ -41,8 +43,12 @@ class Sandbox:
     """The notifications that arrived at the sandbox's own listener, in order."""
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     """Rings at each of them."""
+    store: Store | None = None
+    """The sandbox's memory, for tests that look where no customer can."""
     answers: list[int] = field(default_factory=list)
     """Statuses the listener gives to the next notifications; 200 when there are none."""
+    says: bytes = b"OK"
+    """The body of these answers."""
 
     async def api(
         self, method: str, path: str, body: Any = None, key: str | None = None, **options: Any
@@ -55,9 +61,9 @@ class Sandbox:
         options["headers"] = headers | options["headers"]
         return await self.call(method, f"/yookassa/v3{path}", body, **options)
 
-    async def control(self, method: str, path: str, body: Any = None) -> Any:
-        """Call the control API and return its JSON; anything but 200 is an AssertionError."""
-        answer = await self.call(method, f"/yookassa/control{path}", body)
+    async def control(self, method: str, path: str, body: Any = None, of: str = "yookassa") -> Any:
+        """Call a provider's control API and return its JSON; AssertionError unless it is 200."""
+        answer = await self.call(method, f"/{of}/control{path}", body)
         if answer.status != web.HTTPOk.status_code:
             raise AssertionError(f"{method} {path}: {answer}")
         return answer.body
@@ -111,7 +117,12 @@ async def running(**changes: Any) -> AsyncIterator[Sandbox]:
     # Held from here on: a port that was only found free may be taken a moment later.
     with socket.create_server(("127.0.0.1", 0)) as door:
         base = f"http://127.0.0.1:{door.getsockname()[1]}"
-        settings = SandboxSettings(public_url=base + PREFIX, callback_url=base + "/heard")
+        settings = SandboxSettings(
+            public_url=base + PREFIX,
+            callback_url=base + "/heard",
+            raiffeisen_callback_url=base + "/heard",
+            tbank_callback_url=base + "/heard",
+        )
         application = create(replace(settings, **changes))
         root = web.Application()
         root.add_subapp(PREFIX, application)
@@ -121,7 +132,7 @@ async def running(**changes: Any) -> AsyncIterator[Sandbox]:
             runner = web.AppRunner(root, access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             await web.SockSite(runner, door).start()
-            sandbox.smtp_port = application[SINK].port
+            sandbox.smtp_port, sandbox.store = application[SINK].port, application[STORE]
             try:
                 yield sandbox
             finally:
@@ -135,10 +146,11 @@ def _listener(sandbox: Sandbox) -> Any:
                 "body": await request.text(),
                 "from": request.remote,
                 "signature": request.headers.get("Signature", ""),
+                "headers": [(n.decode(), value.decode()) for n, value in request.raw_headers],
                 "status": (status := sandbox.answers.pop(0) if sandbox.answers else 200),
             }
         )
         sandbox.bell.set()
-        return web.Response(status=status)
+        return web.Response(status=status, body=sandbox.says)
 
     return hear

@@ -22,7 +22,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         nargs="+",
         type=UUID,
-        help="try these again; an offset that the provider does not have is sent as a new request",
+        help="try these again; one that goes apart and is not there is sent as a new request",
     )
 
 

@@ -19,6 +19,8 @@ from simulators.settings import require_loopback
 PAGE = 1_000
 FAR = 10 * 366 * 24 * 3_600
 REPEATS_MAX = 100
+NULLABLE = frozenset({"no_info"})
+"""Knobs that may be null; all others are of one kind."""
 
 Sweep = Callable[[web.Request], None]
 """Lets everything happen that is due by now."""
@@ -102,6 +104,8 @@ async def _set_mischief(request: web.Request) -> web.Response:
     unknown = set(wanted) - {each.name for each in fields(Mischief)}
     if unknown:
         raise Mistake(f"no such mischief: {', '.join(sorted(unknown))}")
+    for name, value in wanted.items():
+        _fits(name, value, getattr(Mischief(), name))
     bank_of(request).mischief = Mischief(**wanted)
     return await _mischief(request)
 
@@ -132,8 +136,18 @@ async def _set_knobs(request: web.Request) -> web.Response:
     unknown = set(wanted) - set(knobs)
     if unknown:
         raise Mistake(f"no such knob: {', '.join(sorted(unknown))}")
+    for name, value in wanted.items():
+        if name not in NULLABLE or value is not None:
+            _fits(name, value, "" if name in NULLABLE else knobs[name])
     knobs.update(wanted)
     return await _knobs(request)
+
+
+def _fits(name: str, value: Any, like: Any) -> None:
+    """Raise Mistake for what is not of the same kind; a whole number serves as a chance."""
+    kind = type(like)
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise Mistake(f"{name} must be like {like!r}, not {value!r}")
 
 
 async def _set_script(request: web.Request) -> web.Response:
@@ -200,8 +214,10 @@ async def _hasten(request: web.Request) -> web.Response:
 async def _forge(request: web.Request) -> web.Response:
     """`POST /deliveries/forge {"body", "headers"?, "times"?}`: send any callback whatever."""
     bank, body = bank_of(request), await control.read(request)
-    headers: dict[str, Any] = body.get("headers") or {"Content-Type": "application/json"}
-    told = Told("forged", str(body.get("body", "")), headers)
+    headers: dict[str, str] = body.get("headers") or {"Content-Type": "application/json"}
+    if not all("\n" not in f"{name}{value}" for name, value in headers.items()):
+        raise Mistake("a header is one line")
+    told = Told("forged", str(body.get("body", "")), {n: str(v) for n, v in headers.items()})
     for _ in range(control.whole(body, "times", 1, REPEATS_MAX)):
         bank.post("forged", told, 0, "waiting")
     bank.bell.set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -18,9 +19,10 @@ from aiohttp.typedefs import Handler
 from simulators.banks.bank import bank_of
 from simulators.banks.courier import COURIER
 from simulators.banks.faults import HEADER, asked, befall
+from simulators.clock import parse_iso
 from simulators.control import Mistake
-from simulators.raiffeisen import payer
-from simulators.raiffeisen.words import Refusal
+from simulators.raiffeisen import wallet
+from simulators.raiffeisen.words import ORDER, Refusal
 
 BODY_BYTES_MAX = 256 * 1024
 
@@ -51,21 +53,30 @@ async def spoken(request: web.Request, handler: Handler) -> web.StreamResponse:
         old = request.path.partition("/api")[2].startswith("/sbp/v1/")
         always = old or bank_of(request).knobs["errors_with_200"]
         return reply(body, 200 if always else error.status)
-    except web.HTTPNotFound:
-        said = {"status": 404, "error": "Not Found", "message": "No message available"}
+    except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+        said = {"status": error.status, "error": error.reason, "message": "No message available"}
         stamp = {"timestamp": "2026-01-01T00:00:00.000+0000"}
-        return web.json_response({**stamp, **said, "path": request.path}, status=404)
+        return web.json_response({**stamp, **said, "path": request.path}, status=error.status)
 
 
 async def _paid_first(request: web.Request, response: web.StreamResponse) -> None:
-    body = response.body if isinstance(response, web.Response) else b""
-    made = json.loads(bytes(body)) if isinstance(body, bytes) and body else {}
-    qr_id = str(made.get("qrId", ""))
+    body = response.body if isinstance(response, web.Response) else None
+    made = _object(body) if isinstance(body, bytes) else {}
+    binding = made.get("qr")
+    qr_id = binding.get("id") if isinstance(binding, dict) else made.get("qrId")
+    with suppress(Mistake):
+        wallet.pay(request, str(qr_id), None)
+    for told in filter(None, (made.get("qrId"), made.get("id"))):
+        await request.config_dict[COURIER].deliver_now(str(told))
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """Return what an answer holds; nothing where it is an image, a list, or empty."""
     try:
-        payer.pay(bank_of(request), qr_id)
-    except Mistake:
-        return
-    await request.config_dict[COURIER].deliver_now(qr_id)
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def authorized(request: web.Request) -> str:
@@ -101,9 +112,34 @@ def text(body: dict[str, Any], name: str, most: int, *, needed: bool = False) ->
     return found
 
 
-def plain(body: dict[str, Any]) -> dict[str, Any]:
+def order_number(value: Any) -> str:
+    """Return a merchant's number of an order; raises Refusal for other characters than allowed."""
+    if not isinstance(value, str) or not ORDER.fullmatch(value):
+        raise Refusal("ERROR.INVALID_ORDER", "Недопустимые символы в номере заказа")
+    return value
+
+
+def term(body: dict[str, Any], name: str, now: int) -> int | None:
+    """Return a moment to come in milliseconds; raises Refusal for one that is past or none."""
+    said = body.get(name)
+    if said is None:
+        return None
+    try:
+        found = parse_iso(str(said))
+    except ValueError:
+        found = 0
+    if found <= now:
+        raise Refusal("ERROR.QR_EXPIRATION_DATE_NOT_VALID", f"Неверный срок {name}")
+    return found
+
+
+def plain(value: Any) -> Any:
     """Return what was asked as it can be kept: exact numbers become texts."""
-    return {n: str(v) if isinstance(v, Decimal) else v for n, v in body.items()}
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return str(value) if isinstance(value, Decimal) else value
 
 
 def reply(body: Any, status: int = 200) -> web.Response:

@@ -16,11 +16,16 @@ CREATE TABLE IF NOT EXISTS raiffeisen_qr (
     declined INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS raiffeisen_qr_order ON raiffeisen_qr (order_id);
+CREATE INDEX IF NOT EXISTS raiffeisen_qr_due ON raiffeisen_qr (expires_at)
+    WHERE status IN ('NEW', 'INACTIVE');
 CREATE TABLE IF NOT EXISTS raiffeisen_payment (
     transaction_id INTEGER PRIMARY KEY, qr_id TEXT NOT NULL, order_id TEXT, merchant TEXT NOT NULL,
     amount_kopecks INTEGER NOT NULL, status TEXT NOT NULL, paid_at INTEGER NOT NULL,
-    subscription_id TEXT, type TEXT NOT NULL
+    subscription_id TEXT, type TEXT NOT NULL, becomes TEXT NOT NULL DEFAULT 'SUCCESS',
+    settles_at INTEGER
 );
+CREATE INDEX IF NOT EXISTS raiffeisen_payment_due ON raiffeisen_payment (settles_at)
+    WHERE status = 'IN_PROGRESS';
 CREATE INDEX IF NOT EXISTS raiffeisen_payment_qr ON raiffeisen_payment (qr_id);
 CREATE INDEX IF NOT EXISTS raiffeisen_payment_order ON raiffeisen_payment (order_id);
 CREATE TABLE IF NOT EXISTS raiffeisen_refund (
@@ -29,6 +34,9 @@ CREATE TABLE IF NOT EXISTS raiffeisen_refund (
     reason TEXT NOT NULL DEFAULT '', created_at INTEGER NOT NULL, done_at INTEGER NOT NULL,
     becomes TEXT NOT NULL, PRIMARY KEY (merchant, id)
 );
+CREATE INDEX IF NOT EXISTS raiffeisen_refund_due ON raiffeisen_refund (done_at)
+    WHERE status = 'IN_PROGRESS';
+CREATE INDEX IF NOT EXISTS raiffeisen_refund_of ON raiffeisen_refund (transaction_id);
 CREATE TABLE IF NOT EXISTS raiffeisen_order (
     id TEXT PRIMARY KEY, merchant TEXT NOT NULL, amount_kopecks INTEGER NOT NULL,
     status TEXT NOT NULL, changed_at INTEGER NOT NULL, expires_at INTEGER, qr_id TEXT,
@@ -90,6 +98,9 @@ class Payment:
     paid_at: int
     type: str
     subscription_id: str | None = None
+    becomes: str = "SUCCESS"
+    settles_at: int | None = None
+    """When one that is in progress becomes what it becomes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import orjson
 from aiohttp import web
 
-from simulators.banks.bank import Bank, bank_of
+from simulators.banks.bank import bank_of
+from simulators.control import Mistake
 from simulators.raiffeisen import model
 from simulators.raiffeisen.api import authorized, plain, read, reply
 from simulators.raiffeisen.model import Receipt
@@ -19,7 +21,8 @@ NUMBER = re.compile(r"[A-Za-z0-9_-]{1,99}", re.ASCII)
 VAT = ("none", "vat0", "vat5", "vat7", "vat10", "vat105", "vat107", "vat110")
 VAT_MORE = ("vat20", "vat120", "vat22", "vat122")
 OBJECTS = ("commodity", "excise", "job", "service", "payment", "another")
-READY_SECONDS = 2
+OUTCOMES = ("DONE", "FAILED", "AWAITING")
+NUMBERS = ("price", "quantity", "amount")
 
 
 async def draft(request: web.Request) -> web.Response:
@@ -32,8 +35,7 @@ async def draft(request: web.Request) -> web.Response:
     if before is not None and before.status != "NEW":
         raise Refusal("RECEIPT_STATUS_CONFLICT", "Чек уже зарегистрирован", 409)
     _check(body)
-    kept = {**plain(body), "items": [plain(item) for item in body["items"]]}
-    made = Receipt(number, kind, merchant, "NEW", kept)
+    made = Receipt(number, kind, merchant, "NEW", plain(body))
     model.keep(bank.store, made)
     return reply(_view(made))
 
@@ -43,8 +45,10 @@ async def register(request: web.Request) -> web.Response:
     bank, found = bank_of(request), _mine(request)
     if found.status != "NEW":
         raise Refusal("RECEIPT_STATUS_CONFLICT", "Чек уже зарегистрирован", 409)
-    becomes = str(bank.outcome("receipt", "DONE"))
-    ready = bank.clock.now() + bank.scaled(READY_SECONDS)
+    becomes = bank.outcome("receipt", "DONE")
+    if becomes not in OUTCOMES:
+        raise Mistake(f"no such outcome: {becomes}; there are {', '.join(OUTCOMES)}")
+    ready = bank.clock.now() + bank.scaled(bank.knobs["receipt_seconds"])
     sent = replace(found, status="IN_PROGRESS", ready_at=ready, becomes=becomes)
     model.keep(bank.store, sent)
     return reply(_view(sent))
@@ -53,15 +57,6 @@ async def register(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """`GET /fiscal/v1/receipts/{sell|refund}/{number}`."""
     return reply(_view(_mine(request)))
-
-
-def finish(bank: Bank) -> None:
-    """Let the receipts be registered whose time has come."""
-    bank.store.run(
-        "UPDATE raiffeisen_receipt SET status = becomes WHERE status = 'IN_PROGRESS' "
-        "AND ready_at <= ?",
-        bank.clock.now(),
-    )
 
 
 def _mine(request: web.Request) -> Receipt:
@@ -110,5 +105,10 @@ def _wrong(name: str) -> Refusal:
 
 
 def _view(found: Receipt) -> dict[str, Any]:
-    shown = {**found.body, "receiptNumber": found.number, "status": {"value": found.status}}
-    return shown | {"receiptType": found.kind.upper()}
+    items = [
+        item | {name: orjson.Fragment(str(item[name])) for name in NUMBERS}
+        for item in found.body["items"]
+    ]
+    shown = {"items": items, "total": orjson.Fragment(str(found.body["total"]))}
+    known = {"receiptNumber": found.number, "receiptType": found.kind.upper()}
+    return {**found.body, **shown, **known, "status": {"value": found.status}}

@@ -9,6 +9,7 @@ from simulators.banks.bank import Bank
 from simulators.raiffeisen.words import MOSCOW
 
 DAY = 86_400_000
+LIMIT = 1_000_000
 FEE = Decimal("0.004")
 TITLE = "Реестр операций / Register of operations"
 HEADER = (
@@ -17,9 +18,9 @@ HEADER = (
 )
 
 
-def csv(bank: Bank, day: date) -> bytes | None:
-    """Return the register of a Moscow day in cp1251; None for a day without operations."""
-    rows = sorted([*_payments(bank, day), *_refunds(bank, day)])
+def csv(bank: Bank, day: date, merchant: str) -> bytes | None:
+    """Return a merchant's register of a Moscow day in cp1251; None for one without operations."""
+    rows = _operations(bank, day, merchant)
     if not rows:
         return None
     lines = [TITLE + ";" * 11, ";" * 11, HEADER]
@@ -28,23 +29,20 @@ def csv(bank: Bank, day: date) -> bytes | None:
         fee = _fee(kopecks) if kind == "Payment" else 0
         gross, fees = gross + kopecks, fees + fee
         lines.append(
-            f"{bank.knobs['merchant']};{_minute(at)};{kind};{order};{refund};;Instant Payment QR;"
+            f"{merchant};{_minute(at)};{kind};{order};{refund};;Instant Payment QR;"
             f"{qr_id};0079******12;{_roubles(kopecks)};{_roubles(fee)};"
         )
     lines.append(f"ИТОГО;;;;;;;;;{_grouped(gross)};{_grouped(fees)};")
     return ("\r\n".join(lines) + "\r\n").encode("cp1251")
 
 
-def statement(bank: Bank, day: date) -> bytes:
-    """Return the day's credits as a file that 1C takes, in cp1251."""
+def statement(bank: Bank, day: date, merchant: str) -> bytes:
+    """Return a merchant's operations of the day as a file that 1C takes, in cp1251."""
     lines = ["1CClientBankExchange", "ВерсияФормата=1.03", "Кодировка=Windows"]
-    for number, (at, kind, _, __, qr_id, kopecks) in enumerate(
-        sorted([*_payments(bank, day), *_refunds(bank, day)]), 1
-    ):
+    rows = _operations(bank, day, merchant)
+    for number, (at, kind, _, __, qr_id, kopecks) in enumerate(rows, 1):
         mark = "RTRN " if kind == "Refund" else ""
-        purpose = (
-            f"{number} IPS {bank.knobs['merchant']} {mark}[{number} - {qr_id} - 0079000000012]"
-        )
+        purpose = f"{number} IPS {merchant} {mark}[{number} - {qr_id} - 0079000000012]"
         lines += [
             "СекцияДокумент=Банковский ордер",
             f"Номер={number}",
@@ -59,33 +57,28 @@ def statement(bank: Bank, day: date) -> bytes:
 Row = tuple[int, str, str, str, str, int]
 
 
-def _payments(bank: Bank, day: date) -> list[Row]:
-    rows = bank.store.all(
-        "SELECT * FROM raiffeisen_payment WHERE status = 'SUCCESS' AND paid_at >= ? "
-        "AND paid_at < ? LIMIT 1000000",
-        *_bounds(day),
+def _operations(bank: Bank, day: date, merchant: str) -> list[Row]:
+    begin = int(datetime(day.year, day.month, day.day, tzinfo=MOSCOW).timestamp()) * 1_000
+    during = (merchant, begin, begin + DAY, LIMIT)
+    paid = bank.store.all(
+        "SELECT * FROM raiffeisen_payment WHERE status = 'SUCCESS' AND merchant = ? "
+        "AND paid_at >= ? AND paid_at < ? LIMIT ?",
+        *during,
     )
-    return [
+    back = bank.store.all(
+        "SELECT * FROM raiffeisen_refund WHERE status = 'COMPLETED' AND merchant = ? "
+        "AND done_at >= ? AND done_at < ? LIMIT ?",
+        *during,
+    )
+    rows = [
         (r["paid_at"], "Payment", r["order_id"] or "", "", r["qr_id"], r["amount_kopecks"])
-        for r in rows
+        for r in paid
     ]
-
-
-def _refunds(bank: Bank, day: date) -> list[Row]:
-    rows = bank.store.all(
-        "SELECT * FROM raiffeisen_refund WHERE status = 'COMPLETED' AND done_at >= ? "
-        "AND done_at < ? LIMIT 1000000",
-        *_bounds(day),
-    )
-    return [
+    rows += [
         (r["done_at"], "Refund", r["order_id"] or "", r["id"], r["qr_id"], r["amount_kopecks"])
-        for r in rows
+        for r in back
     ]
-
-
-def _bounds(day: date) -> tuple[int, int]:
-    begin = int(datetime(day.year, day.month, day.day, tzinfo=MOSCOW).timestamp() * 1_000)
-    return begin, begin + DAY
+    return sorted(rows)
 
 
 def _at(milliseconds: int) -> datetime:

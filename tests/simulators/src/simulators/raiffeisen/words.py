@@ -17,6 +17,8 @@ import orjson
 
 SIGNATURE = "X-Api-Signature-SHA256"
 MOSCOW = timezone(timedelta(hours=3))
+KOPECKS_MAX = 10**12
+"""The bank's own bound is not published; this one keeps a number a number."""
 ORDER = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
 
 
@@ -48,7 +50,7 @@ def kopecks(value: Any) -> int:
         exact = Decimal(value) * 100
     except InvalidOperation:
         raise Refusal("ERROR.INVALID_REQUEST", "Неверный формат суммы") from None
-    if exact != exact.to_integral_value() or exact < 1:
+    if exact != exact.to_integral_value() or not 1 <= exact <= KOPECKS_MAX:
         raise Refusal("ERROR.INVALID_REQUEST", "Сумма меньше 1 копейки или с дробью копейки")
     return int(exact)
 

@@ -13,19 +13,29 @@ CREATE TABLE IF NOT EXISTS tbank_payment (
     id INTEGER PRIMARY KEY, order_id TEXT NOT NULL, amount_kopecks INTEGER NOT NULL,
     status TEXT NOT NULL, paid INTEGER NOT NULL DEFAULT 0, created_at INTEGER NOT NULL,
     expires_at INTEGER, asked TEXT NOT NULL, qr_id TEXT, payload TEXT,
-    returned_kopecks INTEGER NOT NULL DEFAULT 0, cancel_code TEXT, binding TEXT
+    returned_kopecks INTEGER NOT NULL DEFAULT 0, cancel_code TEXT, binding TEXT,
+    charged INTEGER NOT NULL DEFAULT 0, error_code TEXT NOT NULL DEFAULT '0',
+    becomes TEXT, settles_at INTEGER
 );
 CREATE INDEX IF NOT EXISTS tbank_payment_order ON tbank_payment (order_id);
 CREATE INDEX IF NOT EXISTS tbank_payment_qr ON tbank_payment (qr_id);
+CREATE INDEX IF NOT EXISTS tbank_payment_due ON tbank_payment (expires_at)
+    WHERE status IN ('NEW', 'FORM_SHOWED');
+CREATE INDEX IF NOT EXISTS tbank_payment_settles ON tbank_payment (settles_at)
+    WHERE settles_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS tbank_refund (
     id INTEGER PRIMARY KEY, payment_id INTEGER NOT NULL, amount_kopecks INTEGER NOT NULL,
     external_id TEXT, done_at INTEGER NOT NULL, state TEXT NOT NULL, code TEXT
 );
+CREATE INDEX IF NOT EXISTS tbank_refund_going ON tbank_refund (done_at) WHERE state = 'going';
 CREATE TABLE IF NOT EXISTS tbank_binding (
     request_key TEXT PRIMARY KEY, status TEXT NOT NULL, account_token TEXT NOT NULL,
     bank TEXT NOT NULL, qr_id TEXT NOT NULL, payload TEXT NOT NULL, created_at INTEGER NOT NULL,
-    description TEXT NOT NULL
+    description TEXT NOT NULL, expires_at INTEGER, settles_at INTEGER
 );
+CREATE INDEX IF NOT EXISTS tbank_binding_qr ON tbank_binding (qr_id);
+CREATE INDEX IF NOT EXISTS tbank_binding_settles ON tbank_binding (settles_at)
+    WHERE settles_at IS NOT NULL;
 """
 TABLES = ("tbank_payment", "tbank_refund", "tbank_binding")
 FIRST = 4_000_000_001
@@ -50,6 +60,13 @@ class Payment:
     cancel_code: str | None = None
     """Why the last refund did not go through."""
     binding: str | None = None
+    """The `RequestKey` of what it is charged by, or of what is bound while it is paid."""
+    charged: bool = False
+    error_code: str = "0"
+    """Why the payer's bank refused."""
+    becomes: str | None = None
+    """What a payment on its way comes to at `settles_at`."""
+    settles_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,9 @@ class Binding:
     payload: str
     created_at: int
     description: str
+    expires_at: int | None = None
+    settles_at: int | None = None
+    """When one that is being processed becomes active."""
 
 
 def keep(store: Store, record: Payment | Binding) -> None:
@@ -93,6 +113,12 @@ def binding(store: Store, column: str, value: str) -> Binding | None:
     """Return a bound account by its key, its token or its code."""
     row = store.one(f"SELECT * FROM tbank_binding WHERE {column} = ?", value)
     return None if row is None else load(Binding, row)
+
+
+def bindings(store: Store) -> list[Binding]:
+    """Return the bound accounts, newest first."""
+    sql = "SELECT * FROM tbank_binding ORDER BY created_at DESC, request_key LIMIT 1000"
+    return [load(Binding, row) for row in store.all(sql)]
 
 
 def going_back(store: Store, payment_id: int) -> int:

@@ -1,145 +1,140 @@
-"""What payers do in their banks' apps, how refunds come to their end, and what is told of it."""
+"""What payers and their banks do with a payment: pay, refuse, let it run out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
-from simulators.banks.bank import Bank, Told
+from simulators.banks.bank import Bank
 from simulators.control import Mistake
-from simulators.record import dumps
-from simulators.tbank import model
-from simulators.tbank.model import Binding, Payment
-from simulators.tbank.words import token
+from simulators.tbank import bindings, model, notices
+from simulators.tbank.model import Payment
 
 PAYABLE = ("NEW", "FORM_SHOWED")
-PAYER_BANK = ("100000000111", "Сбербанк")
-DEADLINE, REJECTED = "DEADLINE_EXPIRED", "REJECTED"
-JSON = {"Content-Type": "application/json"}
+REFUSED = ("REJECTED", "AUTH_FAIL")
+ON_THE_WAY = ("AUTHORIZING", "AUTHORIZED", "CONFIRMING", "CONFIRM_CHECKING", "UNKNOWN")
+"""Words of a payment that is neither money nor nothing yet."""
+PAID, DEADLINE, WAITING = "CONFIRMED", "DEADLINE_EXPIRED", "FORM_SHOWED"
+USUAL_ERROR = "99"
+BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt comes to, at once and in the end."""
+
+    status: str
+    then: str
+    code: str
+    """The `ErrorCode` of a refusal."""
+
+
+def outcome(bank: Bank, script: str, default: str, allowed: Sequence[str]) -> Outcome:
+    """Take the next outcome of a script: a word, or `{"status", "then"?, "code"?}`.
+
+    Raises Mistake for what is no outcome.
+    """
+    wanted = bank.outcome(script, default)
+    told: dict[str, Any] = wanted if isinstance(wanted, dict) else {"status": wanted}
+    status, then = str(told.get("status")), str(told.get("then", PAID))
+    if status not in allowed or then not in (PAID, *REFUSED):
+        raise Mistake(f"no such outcome: {wanted}; there are {', '.join(allowed)}")
+    return Outcome(status, then, str(told.get("code", USUAL_ERROR)))
+
+
+def payable(bank: Bank, found: Payment) -> bool:
+    """Say whether somebody can pay it now: a refused one too, unless refusals are final."""
+    words: tuple[str, ...] = PAYABLE
+    if not (found.charged or bank.knobs["refusal_is_final"]):
+        words += REFUSED
+    if bank.knobs["pays_late"]:
+        return found.status in (*words, DEADLINE)
+    return found.status in words and not _late(bank, found)
 
 
 def pay(bank: Bank, found: Payment) -> Payment:
-    """Pay a code, with its two notifications at once; raises Mistake for one not payable."""
-    if found.status not in PAYABLE:
-        raise Mistake(f"the payment is {found.status}", status=409)
-    done = replace(found, status="CONFIRMED", paid=True)
-    with bank.store.transaction():
-        model.keep(bank.store, done)
-        steps: Iterable[str] = ("AUTHORIZED", "CONFIRMED")
-        if bank.dice.random() < 0.5:
-            steps = ("CONFIRMED", "AUTHORIZED")
-        for status in steps if bank.knobs["authorized_too"] else ("CONFIRMED",):
-            bank.announce(notice(bank, replace(done, status=status)))
-    return done
+    """Pay a code; the script `pay` may have it refused, or let it take its time.
 
-
-def end(bank: Bank, found: Payment, status: str) -> Payment:
-    """End a payment without money, and tell it."""
-    done = replace(found, status=status)
+    Raises Mistake for one that cannot be paid.
+    """
+    _must_be_payable(bank, found)
+    wanted = outcome(bank, "pay", PAID, (PAID, *ON_THE_WAY, *REFUSED))
     with bank.store.transaction():
-        model.keep(bank.store, done)
-        bank.announce(notice(bank, done))
-    return done
+        return carry(bank, found, wanted)
 
 
 def refuse(bank: Bank, found: Payment) -> Payment:
-    """Let the payer's bank refuse: by the knob it ends the payment, or it can be tried again."""
-    if found.status not in PAYABLE:
-        raise Mistake(f"the payment is {found.status}", status=409)
-    return end(bank, found, REJECTED) if bank.knobs["refusal_is_final"] else found
+    """Let the payer's bank refuse; raises Mistake where there is nothing to refuse."""
+    _must_be_payable(bank, found)
+    wanted = outcome(bank, "refuse", REFUSED[0], REFUSED)
+    with bank.store.transaction():
+        return carry(bank, found, wanted)
 
 
-def send_back(bank: Bank, found: Payment, kopecks: int, external: str | None) -> Payment:
-    """Begin a refund; inside a transaction. Nothing here knows a repeat: that is the trap."""
-    outcome = bank.outcome("refund", "done")
-    done_at = bank.clock.now() + bank.scaled(bank.knobs["refund_seconds"])
-    bank.store.run(
-        "INSERT INTO tbank_refund (payment_id, amount_kopecks, external_id, done_at, state, code) "
-        "VALUES (?, ?, ?, ?, 'going', ?)",
-        *(found.id, kopecks, external, done_at, None if outcome == "done" else str(outcome)),
-    )
-    going = replace(found, status="ASYNC_REFUNDING", cancel_code=None)
+def carry(bank: Bank, found: Payment, wanted: Outcome) -> Payment:
+    """Let an attempt come to what it comes to; inside a transaction."""
+    if wanted.status == PAID:
+        return _credited(bank, found)
+    if wanted.status in REFUSED:
+        return end(bank, found, wanted.status, wanted.code)
+    settles_at = bank.clock.now() + bank.scaled(bank.knobs["settle_seconds"])
+    going = replace(found, status=wanted.status, becomes=wanted.then, error_code=wanted.code)
+    going = replace(going, settles_at=settles_at)
     model.keep(bank.store, going)
-    if bank.knobs["refund_seconds"] == 0:
-        finish_refunds(bank)
-        return model.payment(bank.store, found.id) or going
     return going
 
 
-def finish_refunds(bank: Bank) -> None:
-    """Bring the refunds to their end whose time has come; inside a transaction."""
-    due = bank.store.all(
-        "SELECT * FROM tbank_refund WHERE state = 'going' AND done_at <= ? LIMIT 1000",
-        bank.clock.now(),
-    )
-    for row in due:
-        found = model.payment(bank.store, row["payment_id"])
-        if found is None:
-            continue
-        state = "done" if row["code"] is None else "failed"
-        bank.store.run("UPDATE tbank_refund SET state = ? WHERE id = ?", state, row["id"])
-        back = found.returned_kopecks + (row["amount_kopecks"] if state == "done" else 0)
-        status = "REFUNDED" if back >= found.amount_kopecks else "PARTIAL_REFUNDED"
-        after = replace(
-            found,
-            returned_kopecks=back,
-            status="CONFIRMED" if back == 0 else status,
-            cancel_code=row["code"],
-        )
-        model.keep(bank.store, after)
-        if state == "done":
-            bank.announce(notice(bank, after))
-
-
-def decide(bank: Bank, found: Binding, status: str) -> Binding:
-    """Accept, reject or revoke a binding, and tell it to the terminal's own address."""
-    done = replace(found, status=status)
-    body: dict[str, Any] = {
-        "TerminalKey": bank.knobs["terminal"],
-        "RequestKey": done.request_key,
-        "Success": status == "ACTIVE",
-        "Status": status,
-        "ErrorCode": "0",
-        "NotificationType": "LINKACCOUNT",
-    }
-    if status == "ACTIVE":
-        body |= {
-            "AccountToken": done.account_token,
-            "BankMemberId": PAYER_BANK[0],
-            "BankMemberName": PAYER_BANK[1],
-        }
-    with bank.store.transaction():
-        model.keep(bank.store, done)
-        body["Token"] = token(body, bank.knobs["password"])
-        bank.announce(Told(done.request_key, dumps(body), JSON))
+def end(bank: Bank, found: Payment, status: str, code: str = USUAL_ERROR) -> Payment:
+    """End a payment without money, and tell it; inside a transaction."""
+    done = replace(found, status=status, error_code=code, becomes=None, settles_at=None)
+    model.keep(bank.store, done)
+    notices.told(bank, done)
     return done
 
 
-def notice(bank: Bank, found: Payment) -> Told:
-    """Write the notification of a payment as it stands, as the knobs have it."""
-    knobs = bank.knobs
-    success = found.status not in ("REJECTED", "AUTH_FAIL", "DEADLINE_EXPIRED")
-    body: dict[str, Any] = {
-        "TerminalKey": knobs["terminal"],
-        "OrderId": found.order_id,
-        "Success": ("true" if success else "false") if knobs["success_as_text"] else success,
-        "Status": found.status,
-        "PaymentId": found.id,
-        "ErrorCode": "0" if success else "99",
-        "Amount": shown(bank, found),
-        "Data": {"Source": "sbpqr"},
-    }
-    if knobs["unknown_fields"]:
-        body["CardAcquirerBin"] = "220220"
-    body["Token"] = token(body, knobs["password"])
-    url = found.asked.get("NotificationURL")
-    return Told(str(found.id), orjson.dumps(body).decode(), JSON, url)
+def aged(bank: Bank, found: Payment) -> Payment:
+    """Return a payment as it stands now: ended, if its time is over; inside a transaction."""
+    if found.status in PAYABLE and _late(bank, found):
+        return end(bank, found, DEADLINE)
+    return found
 
 
-def shown(bank: Bank, found: Payment) -> int:
-    """Return the amount that the bank shows: what is left, or by a knob what was paid."""
-    back = found.returned_kopecks if bank.knobs["shows_the_rest"] else 0
-    return found.amount_kopecks - back if found.status != "REFUNDED" else found.amount_kopecks
+def sweep(bank: Bank) -> None:
+    """Let happen what is due by now; inside a transaction."""
+    now = bank.clock.now()
+    late = bank.store.all(
+        "SELECT id FROM tbank_payment WHERE status IN ('NEW', 'FORM_SHOWED') "
+        "AND expires_at <= ? ORDER BY expires_at LIMIT ?",
+        *(now, BATCH),
+    )
+    for row in late:
+        found = model.payment(bank.store, row["id"])
+        if found is not None:
+            aged(bank, found)
+    settled = bank.store.all(
+        "SELECT id FROM tbank_payment WHERE settles_at <= ? ORDER BY settles_at LIMIT ?",
+        *(now, BATCH),
+    )
+    for row in settled:
+        found = model.payment(bank.store, row["id"])
+        if found is not None:
+            carry(bank, found, Outcome(found.becomes or PAID, PAID, found.error_code))
+
+
+def _credited(bank: Bank, found: Payment) -> Payment:
+    done = replace(found, status=PAID, paid=True, error_code="0", becomes=None, settles_at=None)
+    model.keep(bank.store, done)
+    notices.told_paid(bank, done)
+    if done.binding is not None and not done.charged and bank.knobs["pay_also_binds"]:
+        bindings.agree(bank, done.binding)
+    return done
+
+
+def _late(bank: Bank, found: Payment) -> bool:
+    return found.expires_at is not None and found.expires_at <= bank.clock.now()
+
+
+def _must_be_payable(bank: Bank, found: Payment) -> None:
+    if not payable(bank, found):
+        raise Mistake(f"the payment is {found.status}", status=409)

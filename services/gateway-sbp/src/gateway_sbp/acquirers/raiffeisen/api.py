@@ -178,8 +178,10 @@ class Raiffeisen:
     async def refunds_listed(
         self, since: datetime, until: datetime, cursor: str | None, of: str | None = None
     ) -> RefundPage | Failure:
-        """Return nothing: the bank has no list of refunds."""
-        return RefundPage((), None)
+        """Return what the bank says of a payment's refunds; of all of them it has no list."""
+        if of is None:
+            return RefundPage((), None)
+        return await sending_back.listed(self._merchant, of)
 
     def explained(self, failure: str) -> Text | None:
         """Return why a refund came to nothing; see `Provider`."""

@@ -7,8 +7,19 @@ from typing import Final
 from gateway_sbp import paper_row, signed
 from gateway_sbp.acquirers.raiffeisen.merchant import Merchant, read
 from gateway_sbp.acquirers.raiffeisen.wire import codes, refunds, words
+from shared.db import reading
+from shared.gateway import refunds as ours
 from shared.gateway.answer import Answer
-from shared.gateway.provider import Failure, Missing, ProviderRefund, Refused, Unclear
+from shared.gateway.payments import find_provided
+from shared.gateway.provider import (
+    Failure,
+    Missing,
+    ProviderRefund,
+    RefundPage,
+    Refused,
+    Status,
+    Unclear,
+)
 
 _REFUND: Final = "/sbp/v1/refund"
 
@@ -34,6 +45,28 @@ async def fetch(merchant: Merchant, name: str) -> ProviderRefund | Missing | Fai
         return Missing()
     answer = await merchant.get(f"{_REFUND}/{found}")
     return answer if isinstance(answer, Missing) else _read(merchant, name, answer)
+
+
+async def listed(merchant: Merchant, payment: str) -> RefundPage | Failure:
+    """Return the refunds of a payment that the bank knows of those whose success we do not know.
+
+    The bank has no list: each is asked about by its id. Without an answer about one there is no
+    page, because whoever is not on it counts as never made.
+    """
+    async with reading(merchant.db) as tx:
+        paid = await find_provided(tx, merchant.shop, payment)
+        rows = [] if paid is None else await ours.of_payment(tx, paid.id)
+    found = list[ProviderRefund]()
+    for row in rows:
+        if row.status is Status.SUCCEEDED:
+            continue
+        known = row.provider_refund_id or refunds.called(row.id.hex, payment)
+        said = await fetch(merchant, known)
+        if isinstance(said, Failure):
+            return said
+        if isinstance(said, ProviderRefund):
+            found.append(said)
+    return RefundPage(found[::-1], None)
 
 
 async def _transaction(merchant: Merchant, payment: str) -> tuple[str, int | None] | Failure:

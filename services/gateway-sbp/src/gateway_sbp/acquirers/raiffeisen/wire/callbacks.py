@@ -19,14 +19,15 @@ from gateway_sbp.acquirer import Proven
 from gateway_sbp.acquirers.raiffeisen.wire.codes import METHOD
 from gateway_sbp.acquirers.raiffeisen.wire.signature import Signed, genuine
 from gateway_sbp.acquirers.raiffeisen.wire.words import (
+    ANY_ORDER,
     ID,
-    ORDER,
     QR_ID,
     SUCCESS,
     moment,
     payment_id,
     shop_name,
     text,
+    whole_text,
 )
 from shared.gateway.provider import Forged, Kind, Malformed, Nudge, ProviderPayment, Status
 from shared.money import RUB
@@ -34,6 +35,7 @@ from shared.money import RUB
 PAPER: Final = ("c-", "h-")
 """How the orders of codes on paper begin: with the contract's number, or with a hash of it."""
 STAYING: Final = "AS"
+PAYMENT: Final = "payment"
 _TOO_LONG: Final = 65
 """More than any id has: what is cut off there is another's."""
 _SIGNED: Final = ("amount", "sbpMerchantId", "order", "paymentStatus", "transactionDate")
@@ -49,17 +51,19 @@ def callback(body: bytes, signature: str, key: Key, *, test: bool) -> Nudge | No
     Raises Forged for a signature that is not the bank's, Malformed for what no bank would send.
     """
     said = _object(body)
-    if "event" in said:
-        return _told_of_a_binding(said)
     texts = [said.get(name) for name in _SIGNED]
-    if not all(isinstance(each, str) for each in texts):
+    whole = all(isinstance(each, str) for each in texts)
+    # A payment mostly has no event; one that names it, or an empty one, is a payment all the same.
+    if "event" in said and not (whole and said["event"] in (None, PAYMENT)):
+        return _told_of_a_binding(said)
+    if not whole:
         raise Malformed(f"expected {', '.join(_SIGNED)}")
     signed = Signed(*map(str, texts))
     secret = key(signed.merchant)
     if secret is None or not genuine(secret, signed, signature):
         raise Forged
-    if not ORDER.fullmatch(signed.order):
-        raise Malformed("an order outside of its alphabet")
+    if not ANY_ORDER.fullmatch(signed.order):
+        raise Malformed("an order that nobody can write down")
     shop = shop_name(signed.merchant)
     found, ours = text(said, "qrId", _TOO_LONG), payment_id(signed.order)
     if ours is None and (signed.order.startswith(PAPER) or found.startswith(STAYING)):
@@ -105,7 +109,7 @@ def _paper(said: dict[str, Any], signed: Signed, shop: str, *, test: bool) -> Nu
         status=Status.SUCCEEDED,
         said=signed.status,
         amount_kopecks=amount,
-        currency=text(said, "currency") or RUB,
+        currency=whole_text(said, "currency") or RUB,
         test=test,
         created_at=paid_at,
         paid_at=paid_at,
@@ -129,5 +133,5 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _kept(said: dict[str, Any]) -> bytes:
-    kept = {name: str(said[name])[:64] for name in _KEPT if isinstance(said.get(name), str)}
-    return orjson.dumps(kept | {"amount": str(said["amount"])[:32]})
+    kept = {name: whole_text(said, name) for name in _KEPT if isinstance(said.get(name), str)}
+    return orjson.dumps(kept | {"amount": whole_text(said, "amount", 32)})

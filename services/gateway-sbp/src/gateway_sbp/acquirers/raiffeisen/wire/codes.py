@@ -11,8 +11,8 @@ import orjson
 from gateway_sbp import exact, paper_row
 from gateway_sbp.acquirer import StaticCode
 from gateway_sbp.acquirers.raiffeisen.wire.words import (
+    ANY_ORDER,
     ID,
-    ORDER,
     QR_ID,
     SUCCESS,
     Unreadable,
@@ -109,7 +109,7 @@ def paid(shop: str, said: Any, at: datetime, *, test: bool) -> ProviderPayment:
 
     A refusal is final for a charge only: whoever pays by a code may try again while it lives.
     """
-    order = matching(ORDER, said.get("order"))
+    order = matching(ANY_ORDER, said.get("order"))
     status, expires = text(said, "paymentStatus"), moment(said.get("qrExpirationDate"))
     created_at, done = moment(said.get("createDate")) or at, status == SUCCESS
     end = (expires or created_at + TERM) + GRACE
@@ -139,7 +139,8 @@ def paid(shop: str, said: Any, at: datetime, *, test: bool) -> ProviderPayment:
 def charged(shop: str, sent: bytes, said: Any, at: datetime, *, test: bool) -> ProviderPayment:
     """Read the answer to a charge, which may leave out what we have said; raises Unreadable."""
     asked = exact.read(sent)
-    whole = {"order": asked["order"], "amount": asked["amount"], **said}
+    told = {name: value for name, value in said.items() if value is not None}
+    whole = {"order": asked["order"], "amount": asked["amount"], **told}
     found = paid(shop, whole, at, test=test)
     if found.payment_id != payment_id(asked["order"]):
         raise Unreadable("the answer of another charge")
@@ -167,7 +168,7 @@ def ended(payment: ProviderPayment, how: str) -> ProviderPayment:
 
 def transaction(qr_id: str, said: Any) -> tuple[str, int | None]:
     """Return the order and the transaction of a code's payment, to refund it; raises Unreadable."""
-    order = matching(ORDER, said.get("order"))
+    order = matching(ANY_ORDER, said.get("order"))
     if said.get("qrId") != qr_id:
         raise Unreadable("the answer about another code")
     found = said.get("transactionId")

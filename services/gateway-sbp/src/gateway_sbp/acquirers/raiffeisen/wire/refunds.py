@@ -71,7 +71,7 @@ def sent(request: bytes, order: str, transaction: int | None) -> bytes:
 def refund(name: str, said: Any, at: datetime) -> ProviderRefund:
     """Read what the bank says of a refund that we call so; raises Unreadable."""
     newer = said.get("status")
-    status = text(said, "refundStatus") or text(newer, "value")
+    status = text(said, "refundStatus") or text(newer, "value") or text(said, "status")
     if not status:
         raise Unreadable("a refund without a status")
     ours, _, payment = name.partition(_BETWEEN)

@@ -44,10 +44,11 @@ def method(said: Any) -> ProviderMethod:
         raise Unreadable("a binding without a status")
     bank = text(said, "bank", 40)
     code = said.get("qr")
+    shown = isinstance(code, dict) and code.get("payload") is not None
     return ProviderMethod(
         token=matching(ID, said.get("id")),
         status=_STATUSES.get(status, MethodStatus.PENDING),
         kind=METHOD,
         title=f"{_TITLE}, {bank}" if bank else _TITLE,
-        confirmation_url=payload(code) if isinstance(code, dict) and "payload" in code else None,
+        confirmation_url=payload(code) if shown else None,
     )

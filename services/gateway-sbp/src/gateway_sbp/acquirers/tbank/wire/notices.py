@@ -47,18 +47,18 @@ def notice(body: bytes, terminal: str, password: str) -> Nudge | None:
         return None
     if not isinstance(binding, str) or not KEY.fullmatch(binding):
         raise Malformed("a binding's key of another form")
-    event = f"binding.{text(said, 'Status').lower() or 'unknown'}"
+    event = f"binding.{_written(text(said, 'Status')).lower() or 'unknown'}"
     return Nudge(event, shop, str(binding), None, Status.PENDING, Kind.METHOD)
 
 
 def _of_payment(said: dict[str, Any], shop: str, found: str) -> Nudge:
     word = text(said, "Status", 40)
-    if not PAYMENT_ID.fullmatch(found) or not word:
-        raise Malformed("a payment without an id or a status")
-    event = f"payment.{word.lower()}"
+    if not PAYMENT_ID.fullmatch(found):
+        raise Malformed("a payment without an id")
+    event = f"payment.{_written(word).lower() or 'unknown'}"
     if word in _SENT_BACK:
         # A payment is sent back in parts: each is told under the same word, with another amount.
-        event += f".{text(said, 'Amount', 20)}"
+        event += f".{_written(text(said, 'Amount', 20))}"
     paid = word == CONFIRMED and flag(said.get("Success", True))
     claims = Status.SUCCEEDED if paid else Status.PENDING
     ours = payment_id(text(said, "OrderId"))
@@ -76,4 +76,10 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _kept(said: dict[str, Any]) -> bytes:
-    return orjson.dumps({name: text(said, name) for name in _KEPT if text(said, name)})
+    kept = {name: _written(text(said, name)) for name in _KEPT}
+    return orjson.dumps({name: value for name, value in kept.items() if value})
+
+
+def _written(value: str) -> str:
+    """Return a text without what JSON can say and nobody can write down."""
+    return value.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -103,6 +103,8 @@ def meaning(
         return Unclear(fault)
     said = _read(body)
     code = text(said, "ErrorCode", 20)
+    if isinstance(said, dict) and not code and flag(said.get("Success")):
+        code = OK
     if status < 500 and isinstance(said, dict) and _CODE.fullmatch(code) and status != 429:
         if flag(said.get("Success")) and code == OK:
             return Answer(said)
