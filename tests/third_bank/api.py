@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway_sbp.absent import NoHolds, NoLists
 from gateway_sbp.acquirer import StaticCode, StaticOrder
 from gateway_sbp.bank import Site
 from shared.errors import Text
@@ -21,7 +22,6 @@ from shared.gateway.provider import (
     Missing,
     Nudge,
     Order,
-    Page,
     ProviderPayment,
     ProviderRefund,
     RefundOrder,
@@ -34,7 +34,7 @@ from third_bank import wire
 _NONE: Final = Refused("not_offered")
 
 
-class Lastochka:
+class Lastochka(NoHolds, NoLists):
     """One merchant account."""
 
     kinds: frozenset[str] = frozenset()
@@ -77,22 +77,6 @@ class Lastochka:
 
     async def register(self, order: StaticOrder) -> StaticCode | Failure | None:
         return None
-
-    def capture_request(self, amount_kopecks: int) -> bytes:
-        return b""
-
-    async def capture(
-        self, provider_payment_id: str, key: str, request: bytes
-    ) -> ProviderPayment | Failure:
-        return _NONE
-
-    async def listed(self, since: datetime, until: datetime, cursor: str | None) -> Page | Failure:
-        return Page((), None)
-
-    async def captured(
-        self, since: datetime, until: datetime, cursor: str | None
-    ) -> Page | Failure:
-        return Page((), None)
 
     def refund_request(self, order: RefundOrder) -> bytes:
         return b""

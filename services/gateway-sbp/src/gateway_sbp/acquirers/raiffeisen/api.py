@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway_sbp import signed
+from gateway_sbp.absent import NoHolds, NoLists
 from gateway_sbp.acquirer import StaticCode, StaticOrder
 from gateway_sbp.acquirers.raiffeisen import charging, sending_back
 from gateway_sbp.acquirers.raiffeisen import journal as masking
@@ -36,21 +37,18 @@ from shared.gateway.provider import (
     Missing,
     Nudge,
     Order,
-    Page,
     ProviderPayment,
     ProviderRefund,
     RefundOrder,
     RefundPage,
-    Refused,
     Status,
     Unclear,
 )
 
 _QRS: Final = "/sbp/v2/qrs"
-_NO_HOLDS: Final = Refused("no_holds")
 
 
-class Raiffeisen:
+class Raiffeisen(NoHolds, NoLists):
     """One merchant account; usable while `connected` is open."""
 
     kinds = frozenset({codes.METHOD})
@@ -142,26 +140,6 @@ class Raiffeisen:
         """Register a code for paper; see `Acquirer`."""
         body = codes.static_request(order.order, self._account.merchant_id, order.description)
         return read(codes.static, await self._merchant.post(_QRS, body))
-
-    def capture_request(self, amount_kopecks: int) -> bytes:
-        """Return nothing: SBP holds no money."""
-        return b""
-
-    async def capture(
-        self, provider_payment_id: str, key: str, request: bytes
-    ) -> ProviderPayment | Failure:
-        """Refuse: SBP holds no money."""
-        return _NO_HOLDS
-
-    async def listed(self, since: datetime, until: datetime, cursor: str | None) -> Page | Failure:
-        """Return nothing: the bank has no list of payments."""
-        return Page((), None)
-
-    async def captured(
-        self, since: datetime, until: datetime, cursor: str | None
-    ) -> Page | Failure:
-        """Return nothing: the bank has no list of payments."""
-        return Page((), None)
 
     def refund_request(self, order: RefundOrder) -> bytes:
         """Return what is to be sent back."""

@@ -13,6 +13,7 @@ from typing import Final
 
 import orjson
 
+from gateway_sbp.absent import NoHolds, NoLists
 from gateway_sbp.acquirer import StaticCode, StaticOrder
 from gateway_sbp.acquirers.tbank import charging, coding, sending_back, standing
 from gateway_sbp.acquirers.tbank import journal as masking
@@ -28,22 +29,19 @@ from shared.gateway.provider import (
     Missing,
     Nudge,
     Order,
-    Page,
     ProviderPayment,
     ProviderRefund,
     RefundOrder,
     RefundPage,
-    Refused,
 )
 
 __all__ = ["Account", "TBank"]
 
 BINDING_TERM: Final = timedelta(hours=1)
 """How long the code of a binding can be used."""
-_NO_HOLDS: Final = Refused("no_holds")
 
 
-class TBank:
+class TBank(NoHolds, NoLists):
     """One terminal; usable while `connected` is open."""
 
     kinds = frozenset({words.METHOD})
@@ -100,26 +98,6 @@ class TBank:
     async def register(self, order: StaticOrder) -> StaticCode | Failure | None:
         """Return nothing: the bank's one code on paper names no contract."""
         return None
-
-    def capture_request(self, amount_kopecks: int) -> bytes:
-        """Return nothing: SBP holds no money."""
-        return b""
-
-    async def capture(
-        self, provider_payment_id: str, key: str, request: bytes
-    ) -> ProviderPayment | Failure:
-        """Refuse: SBP holds no money."""
-        return _NO_HOLDS
-
-    async def listed(self, since: datetime, until: datetime, cursor: str | None) -> Page | Failure:
-        """Return nothing: the bank has no list of payments."""
-        return Page((), None)
-
-    async def captured(
-        self, since: datetime, until: datetime, cursor: str | None
-    ) -> Page | Failure:
-        """Return nothing: the bank has no list of payments."""
-        return Page((), None)
 
     def refund_request(self, order: RefundOrder) -> bytes:
         """Return what is to be sent back; it is signed when it is sent."""
