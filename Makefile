@@ -39,7 +39,7 @@ demo: $(READY_FOR_DEMO) ## Run everything in one process with simulators (PORT=8
 test: lint check-fast ## Lint, then every test (ARGS="-k ledger" is handed to pytest)
 
 check-fast: $(DEV_READY) ## Every test, without lint
-	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(DEV_READY) ## ruff, mypy --strict, import-linter
 	.venv/bin/ruff check .

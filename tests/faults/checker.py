@@ -47,14 +47,37 @@ def ledger(
     return wrong
 
 
+def returned(back: Sequence[Owed], books: Books, shop: Source) -> list[str]:
+    """What the provider has sent back by itself stands in the ledger once; nothing else does."""
+    provider = shop.source.removeprefix("payment:")
+    due = Counter(
+        (one.payment_id, -one.kopecks, one.kopecks, f"{CONTRACT}{one.contract}") for one in back
+    )
+    said = Counter(
+        (line.payment_id.partition(":")[0], line.payment_kopecks, line.kopecks, line.debit)
+        for line in books.lines
+        if line.source == refunds(shop) and line.credit == f"clearing:{provider}"
+    )
+    others = sum(line.source == refunds(shop) for line in books.lines) - said.total()
+    wrong = [f"{one[0]}: {one[2]} kopecks went back, and are not posted" for one in due - said]
+    wrong += [f"{one[0]}: {one[2]} kopecks posted that have not gone back" for one in said - due]
+    return wrong + ([f"{others} refunds are not posted to clearing"] if others else [])
+
+
 def sums(
-    owed: Sequence[Owed], books: Books, opened: Mapping[str, int], *shops: Source
+    owed: Sequence[Owed],
+    books: Books,
+    opened: Mapping[str, int],
+    *shops: Source,
+    back: Sequence[Owed] = (),
 ) -> list[str]:
     """The totals, and each contract's, agree to the kopeck with the provider's."""
     credited = Counter({CONTRACT + number: kopecks for number, kopecks in opened.items()})
     for one in owed:
         if one.contract is not None:
             credited[CONTRACT + one.contract] += one.kopecks
+    for one in back:
+        credited[f"{CONTRACT}{one.contract}"] -= one.kopecks
     kept = {balance.account: balance.kept_kopecks for balance in books.balances}
     wrong = [
         f"{account}: the provider's payments make {credited.get(account, 0)} kopecks, "
@@ -62,7 +85,7 @@ def sums(
         for account in sorted(credited.keys() | kept.keys())
         if credited.get(account, 0) != kept.get(account)
     ]
-    provider = sum(one.kopecks for one in owed)
+    provider = sum(one.kopecks for one in owed) - sum(one.kopecks for one in back)
     posted = sum(total(books, shop) for shop in shops)
     if provider != posted:
         wrong.append(f"the provider took {provider} kopecks, the ledger holds {posted}")
@@ -119,8 +142,14 @@ def answers(answered: Mapping[int, int]) -> list[str]:
 
 
 def total(books: Books, shop: Source) -> int:
-    """Return the kopecks that the ledger says have come from the provider."""
-    return _sum([line for line in books.lines if line.source == shop.source])
+    """Return the kopecks that the ledger says have come from the provider and stayed."""
+    sources = (shop.source, refunds(shop))
+    return _sum([line for line in books.lines if line.source in sources])
+
+
+def refunds(shop: Source) -> str:
+    """Return the name under which the ledger knows what goes back."""
+    return "refund:" + shop.source.removeprefix("payment:")
 
 
 def _posted_once(owed: Owed, lines: Sequence[Line], shop: Source) -> list[str]:

@@ -97,11 +97,12 @@ async def _judge(
     by_sbp = sbp.owed(plan.sbp, stage.store)
     accounts: dict[Source, Sequence[Owed]] = {SHOP: debts} | by_sbp
     everything = [one for each in accounts.values() for one in each]
+    back = sbp.returned(plan.sbp, stage.store)
     verified, verify_faults = _verify(stage)
     outcome = Outcome(
         callbacks=truth.callbacks(stage.store),
         statuses=truth.statuses(stage.store),
-        provider_kopecks=sum(one.kopecks for one in everything),
+        provider_kopecks=sum(one.kopecks for one in everything) - sum(one.kopecks for one in back),
         ledger_kopecks=sum(checker.total(ledger, account) for account in accounts),
         sbp={
             "acts": dict(payers.acts),
@@ -110,6 +111,7 @@ async def _judge(
                 bank.source: [len(each), sum(one.kopecks for one in each)]
                 for bank, each in by_sbp.items()
             },
+            "sent back": [len(back), sum(one.kopecks for one in back)],
         },
         load=people,
         striker=striker,
@@ -128,7 +130,8 @@ async def _judge(
         *checker.keys(owed.made(plan.orders, taken), plan.orders),
         *checker.decided(taken),
         *_ledger(accounts, ledger),
-        *checker.sums(everything, ledger, plan.contracts, *accounts),
+        *checker.returned(back, ledger, sbp.TBANK),
+        *checker.sums(everything, ledger, plan.contracts, *accounts, back=back),
         *checker.balances(ledger.balances),
         *checker.held(owed.foreign(taken, SHOP), await leftovers.held(stage.tables)),
         *checker.answers(outcome.callbacks.answered),
@@ -147,7 +150,7 @@ async def _judge(
 
 
 def _ledger(accounts: Mapping[Source, Sequence[Owed]], ledger: Books) -> list[str]:
-    sources = {account.source for account in accounts}
+    sources = {account.source for account in accounts} | {checker.refunds(sbp.TBANK)}
     found = [checker.ledger(each, ledger, one, sources) for one, each in accounts.items()]
     return [fault for faults in found for fault in faults]
 

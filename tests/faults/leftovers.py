@@ -28,6 +28,10 @@ _UNDONE: Final = "SELECT COUNT(*) FROM inbox WHERE done_at IS NULL"
 _DEAD: Final = "SELECT COUNT(*) FROM dead_letter"
 _CONFLICTS: Final = "SELECT COUNT(*) FROM event_conflict"
 _UNCREDITED: Final = "SELECT COUNT(*) FROM uncredited"
+_RETURNED: Final = """
+SELECT COUNT(*) FROM payment JOIN source ON source.id = payment.source_id
+WHERE source.name LIKE 'refund:%'
+"""
 _TOLD: Final = "SELECT fact, channel FROM message WHERE kind = 'payment'"
 _HELD: Final = "SELECT provider_payment_id FROM payment WHERE held IS NOT NULL"
 
@@ -53,6 +57,8 @@ async def waiting(stage: Stage) -> Mapping[str, int]:
     )
     if open_codes := await _open_codes(stage):
         counts["codes not terminal or not acknowledged"] = open_codes
+    if missing := sbp.refunds(stage.store) - int((await stage.tables.rows(CORE, _RETURNED))[0][0]):
+        counts["refunds of a bank that the ledger lacks"] = missing
     if not counts:
         # Asking the broker costs a second of a processor, so it is asked last.
         counts = await asyncio.to_thread(_queues, stage)

@@ -55,6 +55,9 @@ WHERE status = 'SUCCESS'
 _TBANK_PAYMENTS: Final = """
 SELECT id, amount_kopecks FROM tbank_payment WHERE paid = 1
 """
+_TBANK_REFUNDS: Final = """
+SELECT payment_id, amount_kopecks FROM tbank_refund WHERE state <> 'failed'
+"""
 _UNPAID: Final = """
 SELECT id FROM raiffeisen_qr WHERE id NOT IN (SELECT qr_id FROM raiffeisen_payment)
 UNION ALL SELECT CAST(id AS TEXT) FROM tbank_payment WHERE paid = 0
@@ -211,6 +214,20 @@ def owed(plan: SbpPlan, store: Path) -> dict[Source, Sequence[Owed]]:
     ]
     tbank = [Owed(str(pid), k, whose[k]) for pid, k in _rows(store, _TBANK_PAYMENTS)]
     return {RAIFFEISEN: raiffeisen, TBANK: tbank}
+
+
+def returned(plan: SbpPlan, store: Path) -> list[Owed]:
+    """Return what T-Bank has sent back: whoever pays a code while it is being ended gets it back.
+
+    Nobody of a run asks for a refund.
+    """
+    whose = {order.kopecks: order.contract for order in plan.orders}
+    return [Owed(str(pid), k, whose[k]) for pid, k in _rows(store, _TBANK_REFUNDS)]
+
+
+def refunds(store: Path) -> int:
+    """Return how many refunds T-Bank has made or is making."""
+    return len(_rows(store, _TBANK_REFUNDS))
 
 
 def unpaid(store: Path) -> set[str]:

@@ -13,9 +13,10 @@ import pytest
 from core_billing import accounts, ledger, postings
 from core_billing.drafts import Payment
 from faults import books, checker, owed, truth
-from faults.books import CORE
+from faults.books import CORE, Balance, Books, Line
 from faults.orders import BENT_KOPECKS, Fate, Order
 from faults.owed import Owed
+from faults.sbp import Account
 from faults.settings import SHOP
 from faults.tables import SqliteTables
 from faults.truth import Taken
@@ -226,6 +227,40 @@ def test_a_key_has_exactly_one_payment_that_came_to_an_end(
     )
     found = checker.keys(owed.made(ORDERS, taken), ORDERS) + checker.decided(taken)
     assert named in "\n".join(found)
+
+
+BANK = Account("tbank:1")
+
+
+def back(payment: str, kopecks: int, credit: str | None = "clearing:tbank:1") -> Line:
+    return Line(f"refund:{BANK.provider}", payment, 1, -kopecks, kopecks, "contract:7001", credit)
+
+
+def test_what_a_bank_sends_back_is_posted_once() -> None:
+    sent = [Owed("40", 10_001, "7001")]
+    line = back("40:0", 10_001)
+    taken = Line(BANK.source, "40", 1, 10_001, 10_001, "clearing:tbank:1", "contract:7001")
+    right = Books([taken, line], [])
+    assert checker.returned(sent, right, BANK) == []
+    assert checker.total(right, BANK) == 0
+    missing = ["40: 10001 kopecks went back, and are not posted"]
+    assert checker.returned(sent, Books([taken], []), BANK) == missing
+    twice = ["40: 10001 kopecks posted that have not gone back"]
+    assert checker.returned(sent, Books([line, line], []), BANK) == twice
+    assert checker.returned(sent, Books([back("40:0", 10_000)], []), BANK) != []
+    elsewhere = checker.returned(sent, Books([back("40:0", 10_001, "suspense:tbank:1")], []), BANK)
+    assert elsewhere == [*missing, "1 refunds are not posted to clearing"]
+
+
+def test_what_was_sent_back_is_no_longer_on_the_contract() -> None:
+    owing, sent = [Owed("40", 10_001, "7001")], [Owed("40", 10_001, "7001")]
+    taken = Line(BANK.source, "40", 1, 10_001, 10_001, "clearing:tbank:1", "contract:7001")
+    right = Books([taken, back("40:0", 10_001)], [Balance("contract:7001", 500, 500)])
+    assert checker.sums(owing, right, {"7001": 500}, BANK, back=sent) == []
+    assert checker.sums(owing, right, {"7001": 500}, BANK) == [
+        "contract:7001: the provider's payments make 10501 kopecks, the balance is 500",
+        "the provider took 10001 kopecks, the ledger holds 0",
+    ]
 
 
 def test_foreign_money_is_held_back_and_nothing_else() -> None:
