@@ -50,7 +50,7 @@ def ledger(
 def returned(back: Sequence[Owed], books: Books, shop: Source) -> list[str]:
     """What the provider has sent back by itself stands in the ledger once; nothing else does."""
     provider = shop.source.removeprefix("payment:")
-    due = Counter(
+    due: Counter[tuple[str, int, int | None, str | None]] = Counter(
         (one.payment_id, -one.kopecks, one.kopecks, f"{CONTRACT}{one.contract}") for one in back
     )
     said = Counter(
