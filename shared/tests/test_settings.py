@@ -225,4 +225,9 @@ def test_the_right_to_write_includes_the_right_to_read() -> None:
     assert [narrow.may(scope) for scope in ("refunds:write", "refunds:read")] == [True, True]
     assert [narrow.may(scope) for scope in ("payments:write", "payments:read")] == [False, False]
     assert not token.may("payments")
-    assert not token.may("payments:annul")
+    assert [token.may(f"payments:{act}") for act in ("create", "edit", "annul")] == [True] * 3
+    clerk = ApiToken(name="x", scopes=("payments:create",))
+    assert [clerk.may(f"payments:{act}") for act in ("create", "edit", "annul", "write")] == [
+        *(True, False, False, False)
+    ]
+    assert ApiToken(name="x", scopes=("*",)).may("settings:write")

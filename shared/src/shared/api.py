@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -22,8 +22,8 @@ from shared.complaints import complaint, zero_bytes
 from shared.crypto import token_hash
 from shared.errors import (
     BadRequest,
-    Forbidden,
     Invalid,
+    Refusal,
     Text,
     TooLarge,
     Unauthorized,
@@ -38,6 +38,9 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 TOKEN: Final = web.RequestKey("saldo_token", ApiToken)
 ERRORS_MAX: Final = 20
+RIGHT_MISSING: Final = Refusal(
+    "right_missing", 403, "The token lacks the scope {scope}", "У токена нет права {scope}"
+)
 _KEY = re.compile(r"[0-9A-Za-z+._:-]{1,64}", re.ASCII)
 
 
@@ -54,6 +57,10 @@ class Operation:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     keyed: bool = False
+    refusals: Sequence[Refusal] = ()
+    """The rules that may say no, beside what the models refuse."""
+    media: Sequence[str] = ()
+    """Content types of a 200 that is a file, beside the JSON of `answers` if any."""
 
 
 class Api:
@@ -72,12 +79,19 @@ class Api:
         scope: str | None,
         summary: str,
         query: type[BaseModel] | None = None,
+        refusals: Sequence[Refusal] = (),
+        media: Sequence[str] = (),
     ) -> Callable[[Handler], Handler]:
         """Describe a reading operation; the handler gets the request, then the query if any."""
 
         def register(handler: Handler) -> Handler:
             self.operations.append(
-                Operation("GET", path, handler, summary, answers, scope, query=query)
+                Operation(
+                    *("GET", path, handler, summary, answers, scope),
+                    query=query,
+                    refusals=refusals,
+                    media=media,
+                )
             )
             return handler
 
@@ -93,13 +107,13 @@ class Api:
         body: type[BaseModel] | None = None,
         query: type[BaseModel] | None = None,
         keyed: bool = False,
+        refusals: Sequence[Refusal] = (),
     ) -> Callable[[Handler], Handler]:
         """Describe a writing operation; `keyed` ones take an Idempotency-Key."""
 
         def register(handler: Handler) -> Handler:
-            self.operations.append(
-                Operation("POST", path, handler, summary, answers, scope, body, query, keyed)
-            )
+            operation = Operation("POST", path, handler, summary, answers, scope, body, query)
+            self.operations.append(replace(operation, keyed=keyed, refusals=refusals))
             return handler
 
         return register
@@ -175,9 +189,14 @@ def _authorized(request: web.Request, tokens: Mapping[str, ApiToken], scope: str
                 "Передайте известный токен: Authorization: Bearer <токен>",
             )
         )
-    if not found[0].may(scope):
-        raise Forbidden(Text(f"The token lacks the scope {scope}", f"У токена нет права {scope}"))
+    require(found[0], scope)
     return found[0]
+
+
+def require(token: ApiToken, scope: str) -> None:
+    """Raise Forbidden, as `right_missing`, where a token lacks a scope."""
+    if not token.may(scope):
+        raise RIGHT_MISSING(scope=scope)
 
 
 async def _read_json(request: web.Request, body_bytes_max: int) -> Any:

@@ -51,9 +51,10 @@ def complaint(item: Any) -> FieldError:
     """
     english = str(item["msg"]).removeprefix("Value error, ")
     context = item.get("ctx") or {}
-    said = getattr(context.get("error"), "text", None)
+    error = context.get("error")
+    said = getattr(error, "text", None)
     text = said if isinstance(said, Text) else Text(english, _russian(item, context, english))
-    return FieldError(named(item["loc"]), text)
+    return FieldError(named(item["loc"]), text, getattr(error, "code", None))
 
 
 def zero_bytes(value: Any, location: tuple[str | int, ...] = ()) -> Iterator[FieldError]:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 Language = Literal["ru", "en"]
 
@@ -46,13 +46,15 @@ class FieldError:
 
     field: str
     text: Text
+    code: str | None = None
+    """The rule's name, for programs, where it has one."""
 
 
 class SaldoError(Exception):
     """Base of every expected failure; carries its HTTP status and a text for people."""
 
-    status: ClassVar[int] = 500
-    title: ClassVar[Text] = Text("Internal error", "Внутренняя ошибка")
+    status: int = 500
+    title: Text = Text("Internal error", "Внутренняя ошибка")
 
     def __init__(
         self,
@@ -60,11 +62,13 @@ class SaldoError(Exception):
         *,
         fields: Sequence[FieldError] = (),
         retry_after_seconds: int | None = None,
+        code: str | None = None,
     ) -> None:
         super().__init__(detail.en)
         self.detail = detail
         self.fields = tuple(fields)
         self.retry_after_seconds = retry_after_seconds
+        self.code = code
 
 
 class BadRequest(SaldoError):
@@ -154,3 +158,35 @@ class SettingsError(Exception):
 def invalid(field: str, en: str, ru: str) -> Invalid:
     """Make the error for a single wrong field."""
     return Invalid(FieldError(field, Text(en, ru)))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A rule that says no, by name: documented with the addresses it guards.
+
+    Called with what its sentence holds between braces, it makes the error to raise.
+    """
+
+    code: str
+    status: int
+    en: str
+    ru: str
+    field: str = ""
+    """Which field of the body is to be changed; none where no other value would help."""
+
+    def __call__(self, **facts: object) -> SaldoError:
+        """Return the error of this refusal."""
+        text = Text(self.en.format_map(facts), self.ru.format_map(facts))
+        fields = [FieldError(self.field, text, self.code)] if self.field else []
+        error: SaldoError
+        if self.status == Invalid.status:
+            error = Invalid(*fields)
+        else:
+            error = _OF_STATUS[self.status](text, fields=fields)
+        error.detail, error.code = text, self.code
+        return error
+
+
+_OF_STATUS: Final[dict[int, type[SaldoError]]] = {
+    kind.status: kind for kind in (Forbidden, NotFound, Conflict)
+}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from shared.errors import Refusal
+
 if TYPE_CHECKING:
     from shared.api import Operation
 
@@ -28,11 +30,16 @@ _PROBLEM: Final = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "correlation_id": {"type": "string"},
+        "code": {"type": "string", "description": "the rule that said no, where it has a name"},
         "errors": {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                "properties": {
+                    "field": {"type": "string"},
+                    "message": {"type": "string"},
+                    "code": {"type": "string"},
+                },
             },
         },
     },
@@ -110,6 +117,16 @@ def _describe(
         "description": "An error that names the field and what to do",
         "content": {"application/problem+json": problem},
     }
+    for status, refused in _by_status(operation.refusals).items():
+        described["responses"][str(status)] = {
+            "description": "; ".join(f"`{one.code}`: {one.en}" for one in refused),
+            "content": {"application/problem+json": problem},
+            "x-refusals": [{"code": one.code, "en": one.en, "ru": one.ru} for one in refused],
+        }
+    if operation.media:
+        file = {"schema": {"type": "string", "format": "binary"}}
+        answer = described["responses"].setdefault("200", {"description": "A file", "content": {}})
+        answer["content"] |= dict.fromkeys(operation.media, file)
     if operation.scope is not None:
         described["security"] = [{"bearer": []}]
         described["description"] = f"Scope: {operation.scope}"
@@ -117,6 +134,13 @@ def _describe(
         content = {"application/json": {"schema": schemas[operation.body, "validation"]}}
         described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _by_status(refusals: Sequence[Refusal]) -> dict[int, list[Refusal]]:
+    found: dict[int, list[Refusal]] = {}
+    for one in refusals:
+        found.setdefault(one.status, []).append(one)
+    return found
 
 
 def _parameters(

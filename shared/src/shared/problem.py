@@ -15,6 +15,7 @@ from shared.db import is_outage
 from shared.errors import (
     BadRequest,
     Conflict,
+    FieldError,
     Forbidden,
     Language,
     NotFound,
@@ -73,16 +74,16 @@ def response(request: web.BaseRequest, error: SaldoError) -> web.Response:
     """Return the error as a problem document; each wrong field is named under ``errors``."""
     chosen = language(request)
     document: dict[str, Any] = {
-        "type": "about:blank",
+        "type": "about:blank" if error.code is None else f"urn:saldo:refusal:{error.code}",
         "title": error.title.in_(chosen),
         "status": error.status,
         "detail": error.detail.in_(chosen),
         "correlation_id": logs.correlation_id(),
     }
+    if error.code is not None:
+        document["code"] = error.code
     if error.fields:
-        document["errors"] = [
-            {"field": item.field, "message": item.text.in_(chosen)} for item in error.fields
-        ]
+        document["errors"] = [_field(item, chosen) for item in error.fields]
     headers: dict[str, str] = {"Content-Language": chosen}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -90,6 +91,11 @@ def response(request: web.BaseRequest, error: SaldoError) -> web.Response:
         headers["Retry-After"] = str(error.retry_after_seconds)
     body = orjson.dumps(document)
     return web.Response(body=body, status=error.status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def _field(item: FieldError, chosen: Language) -> dict[str, str]:
+    said = {"field": item.field, "message": item.text.in_(chosen)}
+    return said if item.code is None else {**said, "code": item.code}
 
 
 @web.middleware
@@ -139,8 +145,8 @@ def _from_status(error: web.HTTPException) -> SaldoError:
     if error.status in _KINDS:
         return _KINDS[error.status](text)
     made = SaldoError(text)
-    made.status = error.status  # type: ignore[misc]
-    made.title = Text(error.reason, error.reason)  # type: ignore[misc]
+    made.status = error.status
+    made.title = Text(error.reason, error.reason)
     return made
 
 

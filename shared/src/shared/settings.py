@@ -66,12 +66,12 @@ class ApiToken(BaseModel):
     def may(self, scope: str) -> bool:
         """Say whether the token holds a scope.
 
-        The right to write includes the right to read, that to payments that to their refunds.
+        The right to write stands for all rights of its area: to read, create, edit and annul. That
+        to payments includes that to their refunds; ``*`` is every right there is.
         """
         area, _, right = scope.rpartition(":")
-        enough = {scope, f"{_PART_OF.get(area, area)}:{right}"}
-        if right == "read":
-            enough |= {f"{area}:write", f"{_PART_OF.get(area, area)}:write"}
+        areas = {area, _PART_OF.get(area, area)}
+        enough = {"*"} | {f"{one}:{act}" for one in areas for act in (right, "write")}
         return not enough.isdisjoint(self.scopes)
 
 

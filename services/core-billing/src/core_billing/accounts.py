@@ -20,6 +20,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    false,
     select,
     update,
 )
@@ -35,6 +36,18 @@ REFUND: Final = "refund:"
 REQUEST: Final = "refund-request:"
 """Money taken for a refund that was asked of a provider, under our id of the refund."""
 OPENING: Final = "opening"
+CASH: Final = "cash:"
+"""Sources of money that a manager has taken in notes: ``cash:<manager>`` is a drawer."""
+BANK: Final = "bank:"
+"""Sources of money that has come to a bank account: ``bank:<operator>`` until one is named."""
+FEE: Final = "fee:"
+"""Sources of fees: what ``fee:<service>`` takes is ``income:<service>``."""
+TRANSFER: Final = "transfer"
+DISTRIBUTION: Final = "distribution"
+"""Money that a main contract has handed on to its subordinates."""
+WRITE_OFF: Final = "write-off"
+REAL: Final = (PAYMENT, CASH, BANK)
+"""Sources that bring money from outside; what moves between contracts is not among them."""
 
 schema = metadata()
 account = Table(
@@ -50,6 +63,11 @@ balance = Table(
     Column("kopecks", BigInteger, nullable=False),
     Column("credit_limit_kopecks", BigInteger, nullable=False),
     Column("open", Boolean, nullable=False),
+    # How far an active promise lowers the floor beside the limit: it moves no money.
+    Column("promised_kopecks", BigInteger, nullable=False, server_default="0"),
+    # Whether something follows from a change: see `consequences`. Beside the balance, so that
+    # a payment to one of the many from which nothing does asks no further question.
+    Column("tied", Boolean, nullable=False, server_default=false()),
     # Half of each page stays free, so that an update finds room beside the row (HOT).
     postgresql_with={"fillfactor": 50},
 )
@@ -70,8 +88,17 @@ class Kept:
     account_id: int
     kopecks: int
     credit_limit_kopecks: int
-    """How far below zero the contract may go: it makes what is available."""
+    """How far below zero the contract may go."""
     open: bool
+    promised_kopecks: int = 0
+    """How much further an active promise lets it go."""
+    tied: bool = False
+    """Whether something follows from a change of the balance, see `consequences`."""
+
+    @property
+    def floor_kopecks(self) -> int:
+        """Return how far below zero it may go in all: with the balance it makes `available`."""
+        return self.credit_limit_kopecks + self.promised_kopecks
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +173,18 @@ async def set_open(tx: Tx, account_id: int, is_open: bool) -> None:
     await tx.execute(update(balance).where(mine).values(open=is_open))
 
 
+async def set_promised(tx: Tx, account_id: int, kopecks: int) -> None:
+    """Lower a locked contract's floor by an active promise; zero ends it."""
+    mine = balance.c.account_id == account_id
+    await tx.execute(update(balance).where(mine).values(promised_kopecks=kopecks))
+
+
+async def tie(tx: Tx, account_id: int, tied: bool = True) -> None:
+    """Say whether something follows from a change of a contract's balance."""
+    mine = balance.c.account_id == account_id
+    await tx.execute(update(balance).where(mine).values(tied=tied))
+
+
 async def sources(tx: Tx, names: Collection[str]) -> dict[str, Source]:
     """Return the sources of these names; one that is met for the first time is made."""
     found = await _known_sources(tx, names)
@@ -162,7 +201,7 @@ async def _known_sources(tx: Tx, names: Collection[str]) -> dict[str, Source]:
 
 
 @cache
-def _locking(postgres: bool) -> Select[str, int, int, int, bool]:
+def _locking(postgres: bool) -> Select[str, int, int, int, bool, int, bool]:
     return (
         select(
             account.c.name,
@@ -170,6 +209,8 @@ def _locking(postgres: bool) -> Select[str, int, int, int, bool]:
             balance.c.kopecks,
             balance.c.credit_limit_kopecks,
             balance.c.open,
+            balance.c.promised_kopecks,
+            balance.c.tied,
         )
         .join(balance, balance.c.account_id == account.c.id)
         .where(listed(postgres, account.c.name, "names"))
@@ -201,8 +242,17 @@ async def _make_sources(tx: Tx, names: Sequence[str]) -> None:
     await insert_new(tx, source, made, "id")
 
 
+def is_real(source: str) -> bool:
+    """Say whether a source brings money from outside."""
+    return source.startswith(REAL)
+
+
 def _accounts_of(name: str) -> tuple[str, str]:
     provider = provider_of(name)
+    if name.startswith((CASH, BANK)):
+        return name, f"suspense:{name}"
+    if name.startswith(FEE):
+        return f"income:{name.removeprefix(FEE)}", f"suspense:{name}"
     if provider is None:
         return f"adjustment:{name}", f"suspense:{name}"
     # What was taken for a refund waits in an account of its own until the provider has sent it.

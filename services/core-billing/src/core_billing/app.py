@@ -38,6 +38,7 @@ def core(settings: Settings, clock: Clock = system_clock) -> Core:
         low_balance_kopecks=settings.low_balance_kopecks,
         margin_percent=settings.margin_percent,
         cutover_at=settings.cutover_at,
+        zone=settings.timezone,
     )
     return Core(settings.database(PACKAGE), rules, settings.vault(), clock)
 

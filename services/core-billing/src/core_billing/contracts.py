@@ -55,6 +55,8 @@ class Contract:
     open: bool
     balance_kopecks: int
     credit_limit_kopecks: int
+    promised_kopecks: int
+    """How far an active promise lowers the floor."""
     low_balance_kopecks: int | None
     has_password: bool
     revision: int
@@ -62,8 +64,8 @@ class Contract:
 
     @property
     def available_kopecks(self) -> int:
-        """Return what may still be spent: balance and credit limit together."""
-        return self.balance_kopecks + self.credit_limit_kopecks
+        """Return what may still be spent: balance, credit limit and active promise together."""
+        return self.balance_kopecks + self.credit_limit_kopecks + self.promised_kopecks
 
     @property
     def missing_kopecks(self) -> int:
@@ -174,6 +176,7 @@ def _contracts() -> Select[Any]:
         contract.c.password_hash.is_not(None).label("has_password"),
         balance.c.kopecks,
         balance.c.credit_limit_kopecks,
+        balance.c.promised_kopecks,
         balance.c.open,
     ).join(balance, balance.c.account_id == contract.c.id)
 
@@ -187,6 +190,7 @@ def _read(row: Row[Any]) -> Contract:
         open=row.open,
         balance_kopecks=row.kopecks,
         credit_limit_kopecks=row.credit_limit_kopecks,
+        promised_kopecks=row.promised_kopecks,
         low_balance_kopecks=row.low_balance_kopecks,
         has_password=row.has_password,
         revision=row.revision,

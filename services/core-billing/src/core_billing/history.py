@@ -62,7 +62,7 @@ class Entry:
     amount_kopecks: int
     balance_kopecks: int
     kind: str
-    """payment, refund, opening, reversal or correction."""
+    """payment, refund, opening, fee, transfer, distribution, write_off, reversal, correction."""
     source: str
     external_id: str
     revision: int
@@ -174,4 +174,6 @@ def _kind(row: Row[Any]) -> str:
         return "correction"
     if row.source.startswith((accounts.REFUND, accounts.REQUEST)):
         return "refund"
-    return "payment" if row.source.startswith(accounts.PAYMENT) else "opening"
+    if accounts.is_real(row.source):
+        return "payment"
+    return "fee" if row.source.startswith(accounts.FEE) else str(row.source).replace("-", "_")

@@ -44,7 +44,9 @@ class Credit(NamedTuple):
     amount_kopecks: int
     balance_kopecks: int
     available_kopecks: int
-    """Balance and credit limit together; for a repeat, with the limit of today."""
+    """Balance, credit limit and active promise; for a repeat, with the floor of today."""
+    tied: bool = False
+    """Whether something follows from the change, see `consequences`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +148,9 @@ def _receipt(
 
 
 def _credit(name: str, kept: Kept, kopecks: int, balance: int) -> Credit:
-    available = balance + kept.credit_limit_kopecks
-    return Credit(accounts.number_of(name), kept.account_id, kopecks, balance, available)
+    available = balance + kept.floor_kopecks
+    number = accounts.number_of(name)
+    return Credit(number, kept.account_id, kopecks, balance, available, kept.tied)
 
 
 def _receipt_of(rows: Sequence[Row[Any]]) -> Receipt:
@@ -167,7 +170,7 @@ def _kept_balance(row: Row[Any]) -> int | None:
 
 def _credit_of(row: Row[Any]) -> Credit:
     balance = _kept_balance(row) or 0
-    available = balance + row.credit_limit
+    available = balance + row.floor
     if row.debit_balance is None:
         number = accounts.number_of(row.credit)
         return Credit(number, row.credit_id, row.kopecks, balance, available)

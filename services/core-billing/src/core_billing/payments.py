@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core_billing import accounts, acknowledgements, ledger, uncredited, watches
+from core_billing import accounts, acknowledgements, consequences, ledger, uncredited
+from core_billing.changes import Change
 from core_billing.drafts import Payment
-from core_billing.ledger import Outcome, Receipt
+from core_billing.ledger import Credit, Outcome, Receipt
 from core_billing.rules import Rules
 from shared import outbox
 from shared.db import Tx
@@ -33,11 +34,10 @@ async def apply_payments(
 ) -> list[Receipt | None]:
     """Post payments, tell the others and judge the watches, all in the caller's transaction.
 
-    Returns a receipt for each in order; None for what came before the cutover and is only listed.
+    Returns a receipt for each in order; None for what a provider took before the cutover, which
+    is only listed.
     """
-    early = [
-        rules.cutover_at is not None and a.payment.paid_at < rules.cutover_at for a in arrivals
-    ]
+    early = [_is_early(rules, arrival.payment) for arrival in arrivals]
     posted = [a for a, was_early in zip(arrivals, early, strict=True) if not was_early]
     receipts = await ledger.post(tx, [arrival.payment for arrival in posted], at)
     done = list(zip(posted, receipts, strict=True))
@@ -68,9 +68,9 @@ async def _tell_new(
     tx: Tx, rules: Rules, done: Sequence[tuple[Arrival, Receipt]], at: datetime
 ) -> None:
     new = [p for p in done if p[1].outcome in (Outcome.POSTED, Outcome.SUSPENSE)]
-    touched = {c.account_id: arrival.correlation_id for arrival, r in new for c in r.credits}
-    crossed = await watches.crossings(tx, rules, touched, at)
-    await outbox.add(tx, rules.producer, [*_events(rules, new), *crossed], at)
+    changes = [_change(arrival, r, credit) for arrival, r in new for credit in r.credits]
+    followed = await consequences.follow(tx, rules, changes, at)
+    await outbox.add(tx, rules.producer, [*_events(rules, new), *followed], at)
     for arrival, receipt in new:
         if receipt.suspense_reason is not None:
             alarm(
@@ -80,6 +80,25 @@ async def _tell_new(
                 amount_kopecks=receipt.suspense_kopecks,
                 correlation_id=arrival.correlation_id,
             )
+
+
+def _is_early(rules: Rules, payment: Payment) -> bool:
+    """Say whether the billing before us has credited it: what a manager takes comes to us."""
+    if rules.cutover_at is None or accounts.provider_of(payment.source) is None:
+        return False
+    return payment.paid_at < rules.cutover_at
+
+
+def _change(arrival: Arrival, receipt: Receipt, credit: Credit) -> Change:
+    real = accounts.is_real(arrival.payment.source)
+    return Change(
+        account_id=credit.account_id,
+        number=credit.number,
+        correlation_id=arrival.correlation_id,
+        tied=credit.tied,
+        paid_kopecks=max(0, credit.amount_kopecks) if real else 0,
+        payment_id=receipt.payment_id,
+    )
 
 
 async def _list_uncredited(

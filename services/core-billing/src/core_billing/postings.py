@@ -141,7 +141,8 @@ async def lines_of(tx: Tx, external_ids: Collection[str]) -> Sequence[Row[Any]]:
     """Return every posting of the payments with these ids at any source, with the names.
 
     Columns: those of the payment, `source` and its two accounts, the posting's, its amount as
-    `kopecks`, the names `debit` and `credit`, and today's `credit_limit` of the line's contract.
+    `kopecks`, the names `debit` and `credit`, and today's `floor` of the line's contract: its
+    credit limit and its active promise.
     In the order of revision and line.
     """
     kept_id = case(
@@ -162,7 +163,7 @@ async def lines_of(tx: Tx, external_ids: Collection[str]) -> Sequence[Row[Any]]:
             posting.c.credit_balance,
             debit.c.name.label("debit"),
             credit.c.name.label("credit"),
-            balance.c.credit_limit_kopecks.label("credit_limit"),
+            (balance.c.credit_limit_kopecks + balance.c.promised_kopecks).label("floor"),
         )
         .join(source, source.c.id == payment.c.source_id)
         .join(posting, posting.c.payment_id == payment.c.id)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
 
-from shared.clock import Clock
+from shared.clock import MOSCOW, Clock
 from shared.crypto import Vault
 from shared.db import Database
 from shared.outbox import Producer
@@ -22,6 +23,16 @@ class Rules:
     """How far above its threshold a balance must rise before it counts as recovered."""
     cutover_at: datetime | None
     """What came earlier was credited by the billing before us."""
+    zone: ZoneInfo = MOSCOW
+    """Where the billing's day begins: fees, blocks, periods and the desk go by it."""
+
+    def day(self, at: datetime) -> date:
+        """Return the billing's day of a moment."""
+        return at.astimezone(self.zone).date()
+
+    def start(self, day: date) -> datetime:
+        """Return the moment at which a day of the billing begins, in UTC."""
+        return datetime.combine(day, time(), self.zone).astimezone(UTC)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from shared.clock import MOSCOW
 from shared.money import Money
 from shared.settings import Common, Roubles
+
+
+def _zone(value: Any) -> ZoneInfo:
+    try:
+        return value if isinstance(value, ZoneInfo) else ZoneInfo(str(value))
+    except (ValueError, OSError):
+        raise ValueError("expected a time zone such as Asia/Yekaterinburg") from None
+
+
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 
 
 class Settings(Common):
@@ -26,6 +38,12 @@ class Settings(Common):
         Money(50_000),
         validation_alias="CORE_BILLING_TOPUP_SUGGESTED",
         description="filled into the cabinet's form where nothing is missing",
+    )
+
+    timezone: Zone = Field(
+        MOSCOW,
+        validation_alias="CORE_BILLING_TIMEZONE",
+        description="where the billing's day begins",
     )
 
     @model_validator(mode="after")

@@ -51,7 +51,7 @@ WITH locked AS (
 ), moved AS (
     UPDATE balance SET kopecks = balance.kopecks + $4 FROM origin
     WHERE balance.account_id = origin.contract_id AND EXISTS (SELECT FROM made)
-    RETURNING balance.kopecks, balance.credit_limit_kopecks
+    RETURNING balance.kopecks, balance.credit_limit_kopecks + balance.promised_kopecks AS floor
 ), written AS (
     INSERT INTO posting (payment_id, amount_kopecks, credit_balance, debit_id, credit_id, line)
     SELECT made.id, $4, moved.kopecks, origin.account_id,
@@ -60,7 +60,7 @@ WITH locked AS (
     RETURNING payment_id, credit_id, credit_balance
 )
 SELECT written.payment_id, written.credit_id, written.credit_balance,
-    moved.credit_limit_kopecks, origin.suspense_reason
+    moved.floor, origin.suspense_reason
 FROM written CROSS JOIN origin LEFT JOIN moved ON true
 """  # noqa: S608 - our own words, no one's input
 
@@ -112,11 +112,11 @@ async def _post_simple(fetch: Fetch, payment: Payment, at: datetime) -> Receipt 
     )
     if row is None:
         return None
-    payment_id, account_id, balance, limit, reason = row
+    payment_id, account_id, balance, floor, reason = row
     amount = payment.amount_kopecks
     if reason is not None:
         return Receipt(Outcome.SUSPENSE, payment_id, amount, (), amount, reason)
-    credit = Credit(number, account_id, amount, balance, balance + limit)
+    credit = Credit(number, account_id, amount, balance, balance + floor)
     return Receipt(Outcome.POSTED, payment_id, amount, (credit,))
 
 

@@ -27,6 +27,13 @@ from shared.events import (
     PaymentPosted,
     SubscriberChanged,
 )
+from shared.events_billing import (
+    ContractBlocked,
+    ContractUnblocked,
+    PromiseClosed,
+    PromiseEnding,
+    PromiseGranted,
+)
 from shared.events_gateway import PaymentMethodRevoked, PaymentMethodSaved
 from shared.inbox import Consumer
 from shared.topology import NOTIFIER
@@ -61,8 +68,14 @@ def make(db: Database, vault: Vault, freshness: Freshness, clock: Clock) -> Cons
     return Consumer(NOTIFIER, db, handle)
 
 
-_UNTOLD = frozenset(kind.TYPE for kind in (PaymentMethodSaved, PaymentMethodRevoked))
-"""Heard, and said to nobody: saving and removing are answered on the page where they are done."""
+_UNTOLD = frozenset(
+    kind.TYPE
+    for kind in (
+        *(PaymentMethodSaved, PaymentMethodRevoked),
+        *(PromiseGranted, PromiseEnding, PromiseClosed, ContractBlocked, ContractUnblocked),
+    )
+)
+"""Heard, and said to no subscriber: what was done on a page is answered there."""
 _READ = _UNTOLD | frozenset(
     kind.TYPE
     for kind in (ContractChanged, SubscriberChanged, PaymentPosted, BalanceLow, BalanceRecovered)

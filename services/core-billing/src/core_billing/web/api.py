@@ -1,20 +1,24 @@
-"""The API of the operator's own systems: contracts, their entries, and where a payment is."""
+"""The API of the operator's own systems: contracts, their entries, and where a payment is.
+
+What managers do with money stands in the modules of `areas`, one for each.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 from aiohttp import web
 
-from core_billing import contracts, history, idempotency, openings, passwords, registration, search
+from core_billing import contracts, history, idempotency, openings, passwords, search
 from core_billing.contracts import Contract
 from core_billing.history import Cursor
 from core_billing.idempotency import Answer
 from core_billing.openings import Wanted
 from core_billing.registration import NewContract
 from core_billing.rules import Core
+from core_billing.web.areas import ALL
+from core_billing.web.base import CORE, PREFIX, api, existing
 from core_billing.web.views import (
     ContractView,
     EntriesView,
@@ -25,16 +29,13 @@ from core_billing.web.views import (
     entry_view,
 )
 from shared import api as apis
-from shared.api import TOKEN, Api
+from shared.api import TOKEN
 from shared.db import Tx, reading, transaction
-from shared.errors import Conflict, FieldError, NotFound, Text
+from shared.errors import Conflict, FieldError, Text
 from shared.log import correlation_id
 from shared.settings import ApiToken
 
-PREFIX: Final = "/api/v1"
-CORE: Final = web.AppKey("core", Core)
-
-api = Api("Saldo core billing", PREFIX)
+__all__ = ["CORE", "PREFIX", "api", "application"]
 
 
 @api.post(
@@ -122,6 +123,8 @@ async def find_payment(request: web.Request, query: PaymentQuery) -> web.Respons
 
 def application(core: Core, tokens: dict[str, ApiToken]) -> web.Application:
     """Return the API, to be mounted at its prefix."""
+    if not ALL:
+        raise AssertionError("the areas register their addresses when they are imported")
     app = api.application(tokens)
     app[CORE] = core
     return app
@@ -145,11 +148,7 @@ def _other_content(number: str, differs: Sequence[str]) -> Conflict:
 
 
 async def _existing(tx: Tx, request: web.Request) -> Contract:
-    number = request.match_info["number"]
-    found = await contracts.find(tx, number) if registration.is_number(number) else None
-    if found is None:
-        raise NotFound(Text(f"There is no contract {number}", f"Договора {number} нет"))
-    return found
+    return await existing(tx, request.match_info["number"])
 
 
 def _response(answer: Answer) -> web.Response:

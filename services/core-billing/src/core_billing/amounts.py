@@ -1,0 +1,77 @@
+"""Sums as people type them: with spaces, a comma, a currency sign. Ambiguous ones are refused.
+
+``1 250,50``, ``1250.5`` and ``1 250 ₽`` have one meaning; ``1,250`` has two. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from shared.errors import Text
+from shared.money import Money, MoneyError
+
+_SPACES: Final = " \u00a0\u202f\u2009\t'\u2019"
+_CURRENCY: Final = re.compile(r"\s*(₽|р\.?|руб\.?|rub)$", re.IGNORECASE)
+_GROUPED: Final = re.compile(r"-?\d{1,3}(?P<mark>[.,])\d{3}((?P=mark)\d{3})*")
+_BOTH: Final = re.compile(r"(-?\d{1,3}(?:,\d{3})+)\.(\d{1,2})|(-?\d{1,3}(?:\.\d{3})+),(\d{1,2})")
+_PLAIN: Final = re.compile(r"-?\d{1,13}(?:[.,]\d{1,2})?", re.ASCII)
+_EXPECTED: Final = Text(
+    'expected a sum such as "1 250,50": at most two decimals',
+    "нужна сумма вида 1 250,50: не больше двух знаков после запятой",
+)
+_AMBIGUOUS: Final = Text(
+    "thousands or kopecks? write the sum as 1 250 or 1250.00",
+    "тысячи или копейки? напишите сумму как 1 250 или 1250,00",
+)
+
+
+class AmountError(MoneyError):
+    """A text that is no sum, or two different ones; `code` says which."""
+
+    def __init__(self, text: Text, code: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def parse(typed: object) -> Money:
+    """Read a sum as a person types it; raises AmountError for none and for an ambiguous one."""
+    if isinstance(typed, Money):
+        return typed
+    if not isinstance(typed, str):
+        raise AmountError(_EXPECTED, "amount_unreadable")
+    text = _CURRENCY.sub("", typed.strip(_SPACES)).strip(_SPACES).replace("\u2212", "-")
+    text = _without_spaces(text)
+    both = _BOTH.fullmatch(text)
+    if both is not None:
+        roubles, kopecks = (part for part in both.groups() if part is not None)
+        return Money.parse(f"{re.sub('[.,]', '', roubles)}.{kopecks}")
+    if _GROUPED.fullmatch(text):
+        raise AmountError(_AMBIGUOUS, "amount_ambiguous")
+    if _PLAIN.fullmatch(text) is None:
+        raise AmountError(_EXPECTED, "amount_unreadable")
+    return Money.parse(text.replace(",", "."))
+
+
+def _without_spaces(text: str) -> str:
+    """Join groups of thousands; spaces in any other place are a slip of the keyboard."""
+    groups = re.split(f"[{_SPACES}]", text)
+    if len(groups) == 1:
+        return text
+    whole = re.split("[.,]", groups[-1])[0]
+    if not re.fullmatch(r"-?\d{1,3}", groups[0]) or len(whole) != 3:
+        raise AmountError(_EXPECTED, "amount_unreadable")
+    if any(len(group) != 3 for group in groups[1:-1]):
+        raise AmountError(_EXPECTED, "amount_unreadable")
+    return "".join(groups)
+
+
+TypedMoney = Annotated[
+    Money,
+    BeforeValidator(parse),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "maxLength": 40, "examples": ["650.00", "1 250,50"]}),
+]
+"""A sum in a body: typed by a person, written back as ``"1250.50"``."""

@@ -1,0 +1,50 @@
+"""The audit log: every act of a person or another system, in the transaction of the act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, Text
+
+from shared.db import Instant, Tx, metadata
+
+schema = metadata()
+audit = Table(
+    "audit",
+    schema,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Instant, nullable=False),
+    # The name of the token that was used: a manager or a system.
+    Column("actor", Text, nullable=False),
+    # What was done, such as ``payment.correct``.
+    Column("action", Text, nullable=False),
+    # What it was done to, such as ``contract:100245`` or ``payment:17``.
+    Column("subject", Text, nullable=False),
+    Column("asked", JSON, nullable=False),
+    Column("correlation_id", Text, nullable=False),
+)
+Index("ix_audit_subject", audit.c.subject, audit.c.id)
+Index("ix_audit_actor", audit.c.actor, audit.c.id)
+
+
+async def add(
+    tx: Tx,
+    at: datetime,
+    actor: str,
+    action: str,
+    subject: str,
+    asked: Mapping[str, Any],
+    correlation_id: str,
+) -> None:
+    """Write an act down; `asked` is the body it was asked with, free of passwords and addresses."""
+    row = {
+        "at": at,
+        "actor": actor,
+        "action": action,
+        "subject": subject,
+        "asked": dict(asked),
+        "correlation_id": correlation_id,
+    }
+    await tx.execute(audit.insert().values(row))

@@ -1,0 +1,121 @@
+"""The history of the settings that managers change: a row for each change, none is rewritten.
+
+A value holds from its day on, until the next one. What was done under an earlier value stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Date,
+    Index,
+    Integer,
+    Row,
+    Table,
+    Text,
+    UniqueConstraint,
+    select,
+)
+
+from core_billing.policies import BY_NAME, Policy
+from shared.db import Instant, Tx, metadata
+
+Value = TypeVar("Value")
+
+EVERYBODY = ""
+"""The scope of a value that holds for everybody who has none of their own."""
+
+schema = metadata()
+policy = Table(
+    "policy",
+    schema,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("name", Text, nullable=False),
+    # Empty for everybody, else ``operator:<name>``, ``group:<name>`` or ``manager:<name>``.
+    Column("scope", Text, nullable=False),
+    # Counts the changes of one name and scope, so that of two at once one is refused.
+    Column("revision", Integer, nullable=False),
+    Column("valid_from", Date, nullable=False),
+    Column("value", JSON, nullable=False),
+    Column("set_at", Instant, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("name", "scope", "revision"),
+)
+Index("ix_policy_scope", policy.c.scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One change of a setting."""
+
+    name: str
+    scope: str
+    revision: int
+    valid_from: date
+    value: Any
+    """As JSON has it."""
+    set_at: datetime
+    set_by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The values that hold on one day, for some scopes and for everybody."""
+
+    day: date
+    kept: Mapping[tuple[str, str], Kept]
+
+    def get(self, wanted: Policy[Value], *scopes: str) -> Value:
+        """Return the value of the first of these scopes that has one, else everybody's."""
+        for scope in (*scopes, EVERYBODY):
+            kept = self.kept.get((wanted.name, scope))
+            if kept is not None:
+                return wanted.read(kept.value)
+        return wanted.default
+
+
+async def load(tx: Tx, day: date, *scopes: str) -> Policies:
+    """Return what holds on a day for these scopes and for everybody, in one statement."""
+    mine = policy.c.scope.in_([EVERYBODY, *scopes])
+    return await _load(tx, day, mine)
+
+
+async def load_all(tx: Tx, day: date) -> Policies:
+    """Return what holds on a day for whomever: for jobs that look at all contracts."""
+    return await _load(tx, day, policy.c.id > 0)
+
+
+async def _load(tx: Tx, day: date, mine: Any) -> Policies:
+    held = select(policy).where(mine, policy.c.valid_from <= day)
+    rows = await tx.execute(held.order_by(policy.c.valid_from, policy.c.revision))
+    # The last one wins: a later day, and of one day the newer change.
+    return Policies(day, {(r.name, r.scope): _read(r) for r in rows if r.name in BY_NAME})
+
+
+async def history(tx: Tx, name: str, scope: str, limit: int) -> list[Kept]:
+    """Return the changes of a setting, newest first."""
+    mine = select(policy).where(policy.c.name == name, policy.c.scope == scope)
+    rows = await tx.execute(mine.order_by(policy.c.revision.desc()).limit(limit))
+    return [_read(row) for row in rows]
+
+
+def _read(row: Row[Any]) -> Kept:
+    return Kept(
+        name=row.name,
+        scope=row.scope,
+        revision=row.revision,
+        valid_from=row.valid_from,
+        value=row.value,
+        set_at=row.set_at,
+        set_by=row.set_by,
+        reason=row.reason,
+    )

@@ -1,0 +1,1 @@
+"""Blocks: which contracts are cut off, and which would be tonight."""

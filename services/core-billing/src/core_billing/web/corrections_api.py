@@ -1,0 +1,1 @@
+"""Corrections and revisions of payments: addresses."""

@@ -1,0 +1,1 @@
+"""Tariffs and the services of contracts: addresses."""

@@ -1,0 +1,1 @@
+"""Payments taken by a manager, and their receipts: addresses."""

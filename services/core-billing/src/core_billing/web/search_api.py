@@ -1,0 +1,1 @@
+"""Payments looked for: the list with its filters, one payment, exports."""

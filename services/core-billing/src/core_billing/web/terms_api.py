@@ -1,0 +1,1 @@
+"""The terms of contracts, write-offs of debts: addresses."""

@@ -1,0 +1,112 @@
+"""Events of the billing beyond the payment: blocks, promises, annulled payments, and signs of life.
+
+The base and the payments' own bodies are in `shared.events`.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from shared.events import Allocation, Count, EventData, Kopecks, Moment, Paid
+
+
+class PaymentPending(EventData):
+    """The provider says that the payer has confirmed a payment whose outcome is still open."""
+
+    TYPE = "payment.pending"
+
+    provider: str
+    provider_payment_id: str
+    amount_kopecks: Paid
+    allocations: tuple[Allocation, ...] = Field(max_length=50)
+
+
+class GatewayAlive(EventData):
+    """A gateway says each minute that it works, and how far behind it is; `occurred_at` is when."""
+
+    TYPE = "gateway.alive"
+
+    gateway: str
+    """The service's name: its replicas speak for one another."""
+    unsettled_seconds: Count
+    """How long the oldest payment or callback that is due to be looked at has been due."""
+    unpublished_seconds: Count
+    """How long the oldest event has waited to be published."""
+
+
+class PaymentAnnulled(EventData):
+    """A payment of the desk has been annulled: its money is no longer on the contract."""
+
+    TYPE = "payment.annulled"
+
+    payment_id: str
+    provider: str
+    """Where it had come from: a drawer or a bank account, never a provider of payments."""
+    provider_payment_id: str
+    amount_kopecks: Kopecks
+    balance_kopecks: Kopecks
+
+
+class ContractBlocked(EventData):
+    """A contract has been cut off; the whole state of its access, by revision."""
+
+    TYPE = "contract.blocked"
+
+    revision: Count
+    reason: str
+    balance_kopecks: Kopecks
+    available_kopecks: Kopecks
+
+
+class ContractUnblocked(EventData):
+    """A contract may be used again; the whole state of its access, by revision."""
+
+    TYPE = "contract.unblocked"
+
+    revision: Count
+    reason: str
+    balance_kopecks: Kopecks
+    available_kopecks: Kopecks
+
+
+class PromiseGranted(EventData):
+    """A promised payment lowers the floor of a contract until a moment."""
+
+    TYPE = "promise.granted"
+
+    revision: Count
+    promise_id: str
+    amount_kopecks: Paid
+    fee_kopecks: Kopecks
+    until: Moment
+    origin: Literal["subscriber", "manager", "automatic"]
+
+
+class PromiseEnding(EventData):
+    """A promised payment ends soon and has not been repaid."""
+
+    TYPE = "promise.ending"
+
+    revision: Count
+    promise_id: str
+    amount_kopecks: Paid
+    owed_kopecks: Kopecks
+    """What is still to be paid."""
+    until: Moment
+
+
+class PromiseClosed(EventData):
+    """A promised payment is over."""
+
+    TYPE = "promise.closed"
+
+    revision: Count
+    promise_id: str
+    amount_kopecks: Paid
+    until: Moment
+    how: Literal["repaid", "overdue", "ended", "canceled"]
+    """overdue: its time is over and it is still owed; ended: over, and nothing is owed."""
+    ended_on: date
