@@ -9,8 +9,9 @@ import pytest
 from openapi_spec_validator import validate
 
 from sample_api import PREFIX, things
-from shared import openapi
+from shared import openapi, openapi_page
 from shared.api import Api
+from shared.errors import Refusal
 
 DOCUMENT = openapi.document(things.title, PREFIX, things.operations)
 
@@ -117,9 +118,30 @@ def test_every_operation_may_answer_with_a_problem(path: str) -> None:
 
 
 def test_the_page_shows_each_operation_and_escapes_its_words() -> None:
-    page = openapi.page(DOCUMENT)
+    page = openapi_page.page(DOCUMENT)
     HTMLParser().feed(page)
     assert "<h2>POST /things/v1/things</h2><p>Make a thing</p>" in page
     assert "For &lt;all&gt; &amp; any" in page
     assert "<script" not in page
     assert "<li>201: A thing as it is kept.</li>" in page
+
+
+def test_the_page_names_fields_and_each_rule_that_may_say_no() -> None:
+    full = Refusal("full", 409, "There is <no> room for {what}", "Нет места")
+    api = Api("Boxes", "/boxes")
+
+    async def put(request: Any) -> Any:
+        return request
+
+    model = things.operations[0].answers.get(200) or next(
+        iter(things.operations[0].answers.values())
+    )
+    api.post("/", answers={201: model}, body=model, scope=None, summary="Put", refusals=(full,))(
+        put
+    )
+    described = openapi.document("Boxes", "/boxes", api.operations)
+    validate(described)
+    page = openapi_page.page(described)
+    assert "409 <code>full</code>: There is &lt;no&gt; room for {what} / Нет места" in page
+    for name in model.model_fields:
+        assert f"<code>{name}</code> (body, " in page

@@ -17,7 +17,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from shared import openapi
+from shared import openapi, openapi_page
 from shared.complaints import complaint, zero_bytes
 from shared.crypto import token_hash
 from shared.errors import (
@@ -128,13 +128,13 @@ class Api:
             checked = room.bounded(_checked(operation, tokens, body_bytes_max))
             app.router.add_route(operation.method, operation.path, checked)
         document = orjson.dumps(openapi.document(self.title, self.prefix, self.operations))
-        page = openapi.page(orjson.loads(document))
+        page = openapi_page.page(orjson.loads(document))
 
         async def send_document(_request: web.Request) -> web.Response:
             return web.Response(body=document, content_type="application/json")
 
         async def send_page(_request: web.Request) -> web.Response:
-            return web.Response(text=page, content_type="text/html", headers=openapi.PAGE_HEADERS)
+            return web.Response(text=page, content_type="text/html", headers=openapi_page.HEADERS)
 
         app.router.add_get("/openapi.json", send_document)
         app.router.add_get("/docs", send_page)

@@ -1,11 +1,10 @@
-"""The OpenAPI 3.1 document of an API and a plain page that shows it, both made from the models."""
+"""The OpenAPI 3.1 document of an API, made from its models; `openapi_page` shows it."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import models_json_schema
@@ -15,10 +14,6 @@ from shared.errors import Refusal
 if TYPE_CHECKING:
     from shared.api import Operation
 
-PAGE_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
 _REF: Final = "#/components/schemas/{model}"
 _PROBLEM: Final = {
     "type": "object",
@@ -66,27 +61,6 @@ def document(title: str, prefix: str, operations: Sequence[Operation]) -> dict[s
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
-
-
-def page(described: Mapping[str, Any]) -> str:
-    """Return the document as a page without script or style."""
-    rows = [
-        f"<h2>{escape(method.upper())} {escape(path)}</h2><p>{escape(item['summary'])}</p>"
-        f"<ul>{''.join(_answers(item))}</ul>"
-        for path, methods in described["paths"].items()
-        for method, item in methods.items()
-    ]
-    title = escape(described["info"]["title"])
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<h1>{title}</h1><p><a href="openapi.json">openapi.json</a></p>{"".join(rows)}</html>'
-    )
-
-
-def _answers(item: Mapping[str, Any]) -> Iterable[str]:
-    for status, answer in item["responses"].items():
-        yield f"<li>{escape(status)}: {escape(answer['description'])}</li>"
 
 
 def _schemas(operations: Sequence[Operation]) -> tuple[Mapping[Any, Any], dict[str, Any]]:
