@@ -31,6 +31,11 @@ TERMINAL: Final = ("1700000000001DEMO", "SimPassw0rd")
 _SCOPES: Final = (
     "contracts:write",
     "payments:write",
+    "promises:write",
+    "settings:write",
+    "tariffs:write",
+    "blocks:write",
+    "audit:read",
     "journal:read",
     "reconciliation:write",
     "messages:read",
