@@ -30,8 +30,30 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", "scope", "revision", name="uq_policy_name_scope_revision"),
     )
     op.create_index("ix_policy_scope", "policy", ["scope"])
+    op.create_table(
+        "category",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("description", sa.Text, nullable=False),
+        sa.Column("external_code", sa.Text),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("changed_by", sa.Text, nullable=False),
+        sa.Column("changed_at", _MOMENT, nullable=False),
+        sa.Column("deleted_at", _MOMENT),
+    )
+    kept = sa.text("deleted_at IS NULL")
+    for column in ("name", "external_code"):
+        op.create_index(
+            f"uq_category_{column}",
+            "category",
+            [column],
+            unique=True,
+            postgresql_where=kept,
+            sqlite_where=kept,
+        )
 
 
 def downgrade() -> None:
     """Undo."""
+    op.drop_table("category")
     op.drop_table("policy")
