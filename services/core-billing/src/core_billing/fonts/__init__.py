@@ -1,0 +1,1 @@
+"""Fonts that documents are printed with; each beside its licence."""
