@@ -11,6 +11,7 @@ from datetime import date
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 
 from core_billing.policy_values import (
     BlockCalendar,
@@ -52,6 +53,17 @@ class Policy(Generic[Value]):
     def write(self, value: Value) -> Any:
         """Return a value as JSON has it."""
         return self.kind.dump_python(value, mode="json")
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of a value."""
+        return self.kind.json_schema(schema_generator=_Schema)
+
+
+class _Schema(GenerateJsonSchema):
+    """Writes sums that are defaults as the API writes all sums."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return str(dft) if isinstance(dft, Money) else super().encode_default(dft)
 
 
 VAT: Final = Policy(
