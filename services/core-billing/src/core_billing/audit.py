@@ -27,6 +27,13 @@ audit = Table(
 )
 Index("ix_audit_subject", audit.c.subject, audit.c.id)
 Index("ix_audit_actor", audit.c.actor, audit.c.id)
+# Moments grow with the ids.
+Index(
+    "ix_audit_at",
+    audit.c.at,
+    postgresql_using="brin",
+    postgresql_with={"autosummarize": "on"},
+)
 
 
 async def add(
