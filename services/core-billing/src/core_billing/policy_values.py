@@ -96,6 +96,8 @@ class PromiseRule(BaseModel):
     """Days a contract must exist before."""
     days: int = Field(3, ge=1, le=92)
     """Days within which it must be repaid."""
+    manager_days: int = Field(31, ge=1, le=366)
+    """How many days away a manager may set an end of his own."""
     days_per_year: int = Field(0, ge=0, le=31)
     """Further days for each full year of the contract, for an automatic promise."""
     pause_days: int = Field(0, ge=0, le=365)
