@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from shared import asyncapi, events
+from shared import events_billing as billing
 from shared import events_gateway as gateway
 from shared.crypto import Signer
 from shared.events import EventData, decode, encode, sign, verified
@@ -214,6 +215,71 @@ SAID: dict[EventData, tuple[str, str, str | int]] = {
         fee_vat_kopecks=400,
         net_kopecks=62_780,
     ): ("gateway-yookassa", PAYMENT, "2026-11-22"),
+    billing.PaymentPending(
+        contract="100245",
+        occurred_at=AT,
+        provider=SHOP,
+        provider_payment_id=PAYMENT,
+        amount_kopecks=65_000,
+        allocations=SPLIT,
+    ): ("gateway-yookassa", PAYMENT, f"{SHOP}:{PAYMENT}"),
+    billing.GatewayAlive(
+        occurred_at=AT, gateway="gateway-yookassa", unsettled_seconds=45, unpublished_seconds=2
+    ): ("gateway-yookassa", "gateway-yookassa", "2026-11-22T09:30"),
+    billing.PaymentAnnulled(
+        contract="100245",
+        occurred_at=AT,
+        payment_id="1019",
+        provider="cash:main",
+        provider_payment_id="000123",
+        amount_kopecks=65_000,
+        balance_kopecks=-120_000,
+    ): ("core-billing", "100245", "cash:main:000123:2"),
+    billing.ContractBlocked(
+        contract="100245",
+        occurred_at=AT,
+        revision=11,
+        reason="debt",
+        balance_kopecks=-120_000,
+        available_kopecks=-20_000,
+    ): ("core-billing", "100245", 11),
+    billing.ContractUnblocked(
+        contract="100245",
+        occurred_at=AT,
+        revision=12,
+        reason="paid",
+        balance_kopecks=-55_000,
+        available_kopecks=45_000,
+    ): ("core-billing", "100245", 12),
+    billing.PromiseGranted(
+        contract="100245",
+        occurred_at=AT,
+        revision=1,
+        promise_id="57",
+        amount_kopecks=50_000,
+        fee_kopecks=3_000,
+        until=AT + timedelta(days=5),
+        origin="subscriber",
+    ): ("core-billing", "100245", "promise:57:1"),
+    billing.PromiseEnding(
+        contract="100245",
+        occurred_at=AT,
+        revision=2,
+        promise_id="57",
+        amount_kopecks=50_000,
+        owed_kopecks=20_000,
+        until=AT + timedelta(days=1),
+    ): ("core-billing", "100245", "promise:57:2"),
+    billing.PromiseClosed(
+        contract="100245",
+        occurred_at=AT,
+        revision=3,
+        promise_id="57",
+        amount_kopecks=50_000,
+        until=AT,
+        how="overdue",
+        ended_on=date(2026, 11, 22),
+    ): ("core-billing", "100245", "promise:57:3"),
 }
 """What each type says, with its producer, subject and revision."""
 
