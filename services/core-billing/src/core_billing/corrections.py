@@ -12,7 +12,9 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from core_billing import accounts, holdings, ledger, postings, refund_rows
+from core_billing import correction_refusals as refusals
 from core_billing.accounts import Kept
+from core_billing.correction_rules import Share
 from core_billing.drafts import Draft, Part, Payment, Reference
 from core_billing.ledger import Receipt
 from core_billing.refund_rows import State
@@ -20,8 +22,7 @@ from shared.db import Tx
 from shared.errors import Conflict, NotFound, Text, invalid
 from shared.money import Money
 
-Share = tuple[str | None, int]
-"""A contract's number, or None for suspense, and its kopecks."""
+__all__ = ["Share", "correct", "newest", "revise", "undo", "withdraw"]
 
 MOVED: Final = "moved_by_hand"
 
@@ -35,6 +36,13 @@ async def correct(
     where somebody else has corrected it since or a refund has taken from it, Invalid for shares
     that cannot be posted.
     """
+    return (await revise(tx, reference, revision, shares, at))[0]
+
+
+async def revise(
+    tx: Tx, reference: Reference, revision: int, shares: Sequence[Share], at: datetime
+) -> tuple[Receipt, dict[str, Kept]]:
+    """Do as `correct`, and return beside the receipt every contract it has touched, as it was."""
     await holdings.lock(tx, [reference])
     lines = await newest(tx, reference)
     if not lines:
@@ -56,7 +64,24 @@ async def correct(
     written = await ledger.write(tx, [draft], kept, at)
     if reference not in written:
         raise _corrected_meanwhile(revision + 1)
-    return written[reference]
+    return written[reference], kept
+
+
+async def withdraw(tx: Tx, reference: Reference, at: datetime) -> dict[str, Kept]:
+    """Reverse an operation of the billing's own; return the contracts it touched, as they were.
+
+    One that is unknown or reversed already stays as it is. Whoever calls it holds a lock under
+    which nobody else does.
+    """
+    lines = await newest(tx, reference)
+    undone = tuple(undo(row) for row in lines if row.line > 0)
+    if not undone:
+        return {}
+    kept = await accounts.lock(tx, {part.account for part in undone if part.account})
+    source = (await accounts.sources(tx, [reference[0]]))[reference[0]]
+    draft = Draft(_revised(lines[0], ()), source, lines[0].revision + 1, undone, None)
+    await ledger.write(tx, [draft], kept, at)
+    return kept
 
 
 def _check(before: Row[Any], parts: Sequence[Part], kept: Mapping[str, Kept]) -> None:
@@ -65,12 +90,10 @@ def _check(before: Row[Any], parts: Sequence[Part], kept: Mapping[str, Kept]) ->
     anew = [part for part in parts if part.line > 0]
     for part in anew:
         number = accounts.number_of(part.account or "")
-        if part.account and (part.account not in kept or not kept[part.account].open):
-            raise invalid(
-                "contract",
-                f"{number} is unknown or closed: name an open contract",
-                f"{number} неизвестен или закрыт: укажите действующий договор",
-            )
+        if part.account and part.account not in kept:
+            raise refusals.CONTRACT_UNKNOWN(number=number)
+        if part.account and not kept[part.account].open:
+            raise refusals.CONTRACT_CLOSED(number=number)
         if part.kopecks == 0:
             raise invalid("amount", "a share of zero moves nothing", "нулевая доля ничего не даёт")
         if part.kopecks < 0 and _is_paid(before):
@@ -92,24 +115,11 @@ def _check(before: Row[Any], parts: Sequence[Part], kept: Mapping[str, Kept]) ->
 async def _refuse_refunded(tx: Tx, reference: Reference) -> None:
     """Raise Conflict where a refund, said or asked for, has taken from the payment's holders."""
     if reference[0].startswith((accounts.REFUND, accounts.REQUEST)):
-        raise Conflict(
-            Text(
-                "A refund is not corrected: make the entry by hand",
-                "Возврат не исправляют: проведите исправление вручную",
-            )
-        )
+        raise refusals.REFUND_NOT_CORRECTED()
     refunds = await refund_rows.of_payments(tx, [reference[1]])
     taken = [r for r in refunds if r.payment == reference and r.state is not State.FAILED]
     if taken:
-        back = Money(sum(one.amount_kopecks for one in taken))
-        raise Conflict(
-            Text(
-                f"{back} of this payment has been refunded, so it stays where it is:"
-                " move the rest by hand",
-                f"Из этого платежа возвращено {back}, поэтому он остаётся на месте:"
-                " остаток перенесите вручную",
-            )
-        )
+        raise refusals.REFUNDED(amount=Money(sum(one.amount_kopecks for one in taken)))
 
 
 def _is_paid(before: Row[Any]) -> bool:

@@ -7,12 +7,26 @@ a change of terms is no change that other services hear of.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, Row, Table, Text, select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    Row,
+    Table,
+    Text,
+    func,
+    select,
+    update,
+)
 
-from shared.db import Tx, metadata
+from core_billing.accounts import account, balance, number_of
+from shared.db import Instant, Tx, metadata
 from shared.rows import among
 
 DEFAULT_GROUP: Final = "default"
@@ -34,6 +48,7 @@ terms = Table(
     # Among the subordinates of one main contract: 1 is filled first.
     Column("priority", Integer, nullable=False),
     Column("automatic_promise", Boolean, nullable=False),
+    Column("changed_at", Instant),
 )
 _below = terms.c.main_id.is_not(None)
 Index("ix_terms_main_id", terms.c.main_id, postgresql_where=_below, sqlite_where=_below)
@@ -52,6 +67,7 @@ class Terms:
     main_id: int | None = None
     priority: int = 1
     automatic_promise: bool = False
+    changed_at: datetime | None = None
 
 
 async def find_all(tx: Tx, contract_ids: Collection[int]) -> dict[int, Terms]:
@@ -68,3 +84,45 @@ async def find(tx: Tx, contract_id: int) -> Terms:
 
 def _read(row: Row[Any]) -> Terms:
     return Terms(*row)
+
+
+async def indebted(tx: Tx, main_ids: Collection[int]) -> dict[int, list[str]]:
+    """Return the accounts below zero under each of these main contracts, first to be filled first.
+
+    Only open contracts take money. Main contracts without such a one are left out.
+    """
+    if not main_ids:
+        return {}
+    rows = await tx.execute(
+        select(terms.c.main_id, account.c.name)
+        .join(balance, balance.c.account_id == terms.c.contract_id)
+        .join(account, account.c.id == terms.c.contract_id)
+        .where(among(tx, terms.c.main_id, main_ids), balance.c.kopecks < 0, balance.c.open)
+        .order_by(terms.c.main_id, terms.c.priority, terms.c.contract_id)
+    )
+    found: dict[int, list[str]] = {}
+    for main_id, name in rows:
+        found.setdefault(main_id, []).append(name)
+    return found
+
+
+async def main_of(tx: Tx, held: Terms) -> str | None:
+    """Return the number of the main contract above, if there is one."""
+    if held.main_id is None:
+        return None
+    named = select(account.c.name).where(account.c.id == held.main_id)
+    return number_of((await tx.execute(named)).scalar_one())
+
+
+async def subordinates(tx: Tx, main_id: int) -> int:
+    """Return how many contracts are below a main contract."""
+    counted = select(func.count()).where(terms.c.main_id == main_id)
+    return (await tx.execute(counted)).scalar_one()
+
+
+async def put(tx: Tx, wanted: Terms) -> None:
+    """Keep the terms of a contract, whose account the caller has locked."""
+    row = asdict(wanted)
+    mine = terms.c.contract_id == wanted.contract_id
+    if (await tx.execute(update(terms).where(mine).values(row))).rowcount == 0:
+        await tx.execute(terms.insert().values(row))

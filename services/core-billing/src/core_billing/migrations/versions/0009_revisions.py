@@ -1,6 +1,7 @@
-"""Keep who has corrected a payment, and why."""
+"""Keep who has corrected a payment, and why; and when terms were changed."""
 
 import sqlalchemy as sa
+from alembic import op
 
 from shared.db import Instant
 
@@ -10,14 +11,22 @@ branch_labels = None
 depends_on = None
 
 _MOMENT = Instant()
-_BIG_KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
     """Apply."""
-    # filled by the owner
+    op.create_table(
+        "revision",
+        sa.Column("payment_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("manager", sa.Text, nullable=False),
+        sa.Column("at", _MOMENT, nullable=False),
+    )
+    op.add_column("terms", sa.Column("changed_at", _MOMENT))
 
 
 def downgrade() -> None:
     """Undo."""
-    # filled by the owner
+    op.drop_column("terms", "changed_at")
+    op.drop_table("revision")
