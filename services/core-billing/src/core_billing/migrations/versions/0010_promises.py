@@ -35,18 +35,18 @@ def upgrade() -> None:
         sa.Column("ending_said_at", _MOMENT),
         sa.Column("revision", sa.Integer, nullable=False),
     )
-    still = sa.text("closed_at IS NULL")
-    for name, column, unique in (
-        ("uq_promise_open", "contract_id", True),
-        ("ix_promise_until", "until", False),
+    still = "closed_at IS NULL"
+    for name, column, unique, rows in (
+        ("uq_promise_open", "contract_id", True, still),
+        ("ix_promise_until", "until", False, f"{still} AND overdue_at IS NULL"),
     ):
         op.create_index(
             name,
             "promise",
             [column],
             unique=unique,
-            postgresql_where=still,
-            sqlite_where=still,
+            postgresql_where=sa.text(rows),
+            sqlite_where=sa.text(rows),
         )
     op.create_index("ix_promise_contract_id", "promise", ["contract_id", "id"])
 
