@@ -54,6 +54,8 @@ class Service:
     dead: StoreDead | None = None
     replay: Callable[[Send], Awaitable[bool]] | None = None
     """Sends dead letters again that a person wants replayed; True where more wait already."""
+    on_bus: Callable[[Bus], Sequence[Loop]] | None = None
+    """Makes loops that look at the bus itself, such as whether it is there."""
 
 
 @dataclass
@@ -167,4 +169,6 @@ def _own_loops(service: Service, process: Process) -> Sequence[Loop]:
     loops += [sweeping(one) for one in service.consumers if one.brings is not None]
     if service.replay is not None:
         loops.append(Loop("replay", partial(service.replay, process.bus.send), REPLAY_SECONDS))
+    if service.on_bus is not None:
+        loops += service.on_bus(process.bus)
     return loops

@@ -185,6 +185,12 @@ async def tie(tx: Tx, account_id: int, tied: bool = True) -> None:
     await tx.execute(update(balance).where(mine).values(tied=tied))
 
 
+async def tie_all(tx: Tx, account_ids: Collection[int]) -> None:
+    """Say that something follows from a change of any of these contracts' balances."""
+    mine = among(tx, balance.c.account_id, account_ids)
+    await tx.execute(update(balance).where(mine).values(tied=True))
+
+
 async def sources(tx: Tx, names: Collection[str]) -> dict[str, Source]:
     """Return the sources of these names; one that is met for the first time is made."""
     found = await _known_sources(tx, names)

@@ -9,9 +9,12 @@ from aiohttp import web
 
 from core_billing import (
     attempts,
+    block_job,
     consumer,
     dead,
     idempotency,
+    pending,
+    promise_jobs,
     refund_reminders,
     sessions,
     topups,
@@ -21,6 +24,7 @@ from core_billing.settings import Settings
 from core_billing.topups import CARD, PAY_PATHS, Amounts
 from core_billing.web import api, cabinet
 from core_billing.web.visit import Cabinet
+from shared.bus import Bus
 from shared.clock import Clock, system_clock
 from shared.loop import Loop
 from shared.service import Service
@@ -59,7 +63,13 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
         loops=_loops(made),
         dead=dead.storing(made.db, clock),
         replay=lambda send: dead.replay(made.db, send, clock),
+        on_bus=lambda bus: (_blocking(made, settings, bus),),
     )
+
+
+def _blocking(made: Core, settings: Settings, bus: Bus) -> Loop:
+    job = block_job.Job(made, bus.usable)
+    return Loop("blocks", lambda: block_job.step(job), settings.block_seconds)
 
 
 def _cabinet(made: Core, settings: Settings) -> web.Application:
@@ -89,13 +99,18 @@ def _loops(made: Core) -> tuple[Loop, ...]:
             await attempts.prune(db, at),
             await idempotency.prune(db, at),
             await dead.prune(db, at),
+            await pending.prune(db, at),
         ]
         return max(left) >= idempotency.PRUNE_MAX
 
     async def remind() -> bool:
         return await refund_reminders.step(made)
 
+    async def promise() -> bool:
+        return await promise_jobs.step(made)
+
     return (
         Loop("forget", forget, PRUNE_SECONDS),
         Loop("refund requests", remind, REMIND_SECONDS),
+        Loop("promises", promise, promise_jobs.EVERY_SECONDS),
     )

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from core_billing import (
     accounts,
+    life,
     payments,
+    pending,
     refund_booking,
     refund_notices,
     register,
@@ -38,6 +40,8 @@ def consumers(db: Database, rules: Rules, clock: Clock) -> tuple[Consumer, Consu
     """Return the two queues; money waits behind nothing else."""
 
     async def take_money(tx: Tx, events: Sequence[Event]) -> Waiting:
+        await life.hear(tx, events, clock())
+        await pending.hear(tx, events, clock())
         arrivals, notices = _arrivals(events), refund_notices.read(events)
         await refund_booking.lock(tx, notices, [arrival.payment for arrival in arrivals])
         await payments.apply_payments(tx, rules, arrivals, clock())

@@ -45,6 +45,13 @@ class Settings(Common):
         validation_alias="CORE_BILLING_TIMEZONE",
         description="where the billing's day begins",
     )
+    block_seconds: float = Field(
+        10.0,
+        validation_alias="CORE_BILLING_BLOCK_SECONDS",
+        gt=0,
+        le=3600,
+        description="how often contracts without money are looked for, to block them",
+    )
 
     @model_validator(mode="after")
     def _amounts_fit(self) -> Self:

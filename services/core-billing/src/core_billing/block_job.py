@@ -1,0 +1,230 @@
+"""Cuts off whose money has run out, and lets in again who was missed: a bounded step at a time.
+
+What is to be done is looked for without locks, and decided once more under the contract's lock in
+the transaction that does it: money that came meanwhile wins. A contract that somebody else holds is
+passed over, because that may be the very payment; the next step sees it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from core_billing import block_decision, block_guards, block_rows, blocks, life
+from core_billing import block_services as services
+from core_billing.block_decision import Judged
+from core_billing.block_guards import Guard
+from core_billing.block_rows import Access
+from core_billing.policy_rows import Policies, load_all
+from core_billing.rules import Core, Rules
+from shared import log, outbox
+from shared.db import Tx, reading, transaction
+from shared.events import Event
+from shared.metrics import alarm
+
+PAGE_MAX: Final = 500
+ALARM_EVERY: Final = timedelta(minutes=1)
+
+_log = structlog.get_logger(__name__)
+
+Find = Callable[[Tx, int, int], Awaitable[list[Access]]]
+
+
+@dataclass
+class Job:
+    """The job in one process: what it works with, and when it has last complained."""
+
+    core: Core
+    bus_usable: Callable[[], bool]
+    alarmed_at: datetime | None = None
+
+
+async def step(job: Job) -> bool:
+    """Look at all contracts once: unblock, note who is short, block; the next look is later."""
+    core, at = job.core, job.core.clock()
+    async with reading(core.db) as tx:
+        policies = await load_all(tx, core.rules.day(at))
+    await _let_in(core, policies, at)
+    await _forget(core)
+    await _cut_off(job, policies, at)
+    return False
+
+
+async def _let_in(core: Core, policies: Policies, at: datetime) -> None:
+    """Unblock those that money has reached past us, or whose rule blocks them no more."""
+    after = 0
+    while True:
+        async with reading(core.db) as tx:
+            page = await block_rows.blocked(tx, after, PAGE_MAX)
+            free = [one for one, _ in await _freed(tx, core.rules, policies, page, at)]
+        if free:
+            await _unblock(core, policies, free, at)
+        if len(page) < PAGE_MAX:
+            return
+        after = page[-1].contract_id
+
+
+async def _unblock(core: Core, policies: Policies, free: Sequence[Access], at: datetime) -> None:
+    correlation_id = log.new_correlation_id()
+    async with transaction(core.db) as tx:
+        held = [one for one in await _held(tx, free) if one.state.blocked]
+        chosen = await _freed(tx, core.rules, policies, held, at)
+        told = {one.contract_id: correlation_id for one, _ in chosen}
+        said = await blocks.unblock(tx, core.rules, chosen, told, at)
+        await outbox.add(tx, core.rules.producer, said, at)
+
+
+async def _freed(
+    tx: Tx, rules: Rules, policies: Policies, page: Sequence[Access], at: datetime
+) -> list[tuple[Access, str]]:
+    """Return the blocked contracts that may be used again, each with the reason."""
+    exempt = await services.exempt(tx, [one.contract_id for one in page], rules.day(at))
+    return [
+        (one, blocks.COVERED if blocks.is_covered(one) else blocks.EXEMPT)
+        for one in page
+        if one.open
+        and (blocks.is_covered(one) or one.contract_id in exempt or blocks.is_never(policies, one))
+    ]
+
+
+async def _forget(core: Core) -> None:
+    """Forget since when those were short that no longer are."""
+    async with reading(core.db) as tx:
+        page = await block_rows.recovered(tx, PAGE_MAX)
+    if not page:
+        return
+    async with transaction(core.db) as tx:
+        again = [
+            (one, replace(one.state, short_since=None))
+            for one in await _held(tx, page)
+            if not one.state.blocked and one.available_kopecks >= 0
+        ]
+        await block_rows.put(tx, again)
+
+
+async def _cut_off(job: Job, policies: Policies, at: datetime) -> None:
+    core, after, allowed = job.core, 0, None
+    while True:
+        async with reading(core.db) as tx:
+            page = await block_rows.short(tx, after, PAGE_MAX)
+            exempt = await services.exempt(tx, _ids(page), policies.day)
+            held = [one for one in page if one.contract_id not in exempt]
+            judged = await block_decision.decide(tx, core.rules, policies, held, at)
+        due = {one.access.contract_id for one in judged if one.is_due}
+        if due and allowed is None:
+            allowed = await may_block(job, at)
+        news = {one.access.contract_id for one in judged if _is_news(one)}
+        news |= {one.contract_id for one in page if one.state.short_since is None}
+        news |= due if allowed else set()
+        chosen = [one for one in page if one.contract_id in news]
+        await _act(core, policies, chosen, at, block=bool(allowed))
+        if len(page) < PAGE_MAX:
+            return
+        after = page[-1].contract_id
+
+
+def _is_news(one: Judged) -> bool:
+    until = one.postponed_until
+    return until is not None and until != one.access.state.postponed_until
+
+
+async def may_block(job: Job, at: datetime) -> bool:
+    """Say whether blocks may happen now; ask the queue of the money, complain of what withholds.
+
+    A queue that nobody has asked lately is asked, and blocks wait for the answer.
+    """
+    core = job.core
+    own = core.rules.producer
+    async with transaction(core.db) as tx:
+        signs, stuck = await life.signs(tx), await life.is_stuck(tx)
+        here = job.bus_usable() and not stuck
+        found = block_guards.withheld(own.name, own.topology.services, signs, at, bus=here)
+        if any(one.service == own.name for one in found) or _is_ageing(signs.get(own.name), at):
+            await life.ask_queue(tx, core.rules, at)
+    serious = [one for one in found if one.guard is not Guard.QUEUE_ASKED]
+    if serious and (job.alarmed_at is None or at - job.alarmed_at >= ALARM_EVERY):
+        job.alarmed_at = at
+        for one in serious:
+            alarm("blocks_withheld", reason=str(one.guard), service=one.service)
+    return not found
+
+
+def _is_ageing(sign: life.Sign | None, at: datetime) -> bool:
+    """Say whether it is time to ask again, so that a steady flow of blocks need not wait."""
+    return sign is None or sign.said_at is None or at - sign.said_at >= life.ASKED_EVERY
+
+
+async def _act(
+    core: Core, policies: Policies, chosen: Sequence[Access], at: datetime, *, block: bool
+) -> None:
+    """Decide once more about these contracts under their locks, and write what comes of it."""
+    if not chosen:
+        return
+    rules = core.rules
+    async with transaction(core.db) as tx:
+        short = [one for one in await _held(tx, chosen) if _is_short(one)]
+        exempt = await services.exempt(tx, _ids(short), policies.day)
+        bound = [one for one in short if one.contract_id not in exempt]
+        judged = await block_decision.decide(tx, rules, policies, bound, at)
+        due = [one for one in judged if one.is_due and block]
+        promised = await _promised(tx, rules, policies, due, at)
+        cut = [one for one in due if one.access.contract_id not in promised]
+        await _note(tx, short, judged, {one.access.contract_id for one in cut}, at)
+        await _block(tx, rules, cut, at)
+
+
+async def _promised(
+    tx: Tx, rules: Rules, policies: Policies, due: Sequence[Judged], at: datetime
+) -> set[int]:
+    """Give automatic promises to those that may have one; return who was."""
+    wanted = [one.access.contract_id for one in due if one.access.automatic_promise]
+    return set(wanted[:0])
+
+
+async def _note(
+    tx: Tx, short: Sequence[Access], judged: Sequence[Judged], cut: Collection[int], at: datetime
+) -> None:
+    """Write since when contracts are short, and until when blocks are postponed."""
+    until = {one.access.contract_id: one.postponed_until for one in judged if _is_news(one)}
+    changed = [
+        (
+            one,
+            replace(
+                one.state,
+                short_since=one.state.short_since or at,
+                postponed_until=until.get(one.contract_id, one.state.postponed_until),
+            ),
+        )
+        for one in short
+        if one.contract_id not in cut
+        and (one.state.short_since is None or one.contract_id in until)
+    ]
+    await block_rows.put(tx, changed)
+
+
+async def _block(tx: Tx, rules: Rules, cut: Sequence[Judged], at: datetime) -> list[Event]:
+    if not cut:
+        return []
+    chosen = [(one.access, str(one.verdict.reason)) for one in cut]
+    said = await blocks.block(tx, rules, chosen, at, log.new_correlation_id())
+    await outbox.add(tx, rules.producer, said, at)
+    _log.info("contracts.blocked", count=len(cut))
+    return said
+
+
+async def _held(tx: Tx, wanted: Sequence[Access]) -> list[Access]:
+    """Lock those of these contracts that are free; return how they stand now."""
+    locked = await block_rows.lock_free(tx, set(_ids(wanted))) if wanted else []
+    return await block_rows.find(tx, locked) if locked else []
+
+
+def _is_short(one: Access) -> bool:
+    return one.open and one.available_kopecks < 0 and not one.state.blocked
+
+
+def _ids(page: Sequence[Access]) -> list[int]:
+    return [one.contract_id for one in page]
