@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Row, Table, Text, select
 
 from shared.db import Instant, Tx, metadata
 
@@ -55,3 +56,33 @@ async def add(
         "correlation_id": correlation_id,
     }
     await tx.execute(audit.insert().values(row))
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which acts are asked for; what is None is not asked. The period is half-open."""
+
+    actor: str | None = None
+    action: str | None = None
+    subject: str | None = None
+    begins: datetime | None = None
+    ends: datetime | None = None
+
+
+async def page(tx: Tx, asked: Filter, after: int | None, limit: int) -> Sequence[Row[Any]]:
+    """Return at most `limit` acts that follow the one with the id `after`, newest first."""
+    wanted = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    for column, value in (
+        (audit.c.actor, asked.actor),
+        (audit.c.action, asked.action),
+        (audit.c.subject, asked.subject),
+    ):
+        if value is not None:
+            wanted = wanted.where(column == value)
+    if asked.begins is not None:
+        wanted = wanted.where(audit.c.at >= asked.begins)
+    if asked.ends is not None:
+        wanted = wanted.where(audit.c.at < asked.ends)
+    if after is not None:
+        wanted = wanted.where(audit.c.id < after)
+    return (await tx.execute(wanted)).all()

@@ -1,24 +1,35 @@
-"""Where is this payment: everything the core knows about an id that a provider gave."""
+"""Where is this payment: all that is known of payments, as a manager looks at them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Row
 
-from core_billing import accounts, holdings, postings, uncredited
+from core_billing import (
+    accounts,
+    desk,
+    holdings,
+    payment_list,
+    postings,
+    revisions,
+    uncredited,
+)
+from core_billing.desk import Note
+from core_billing.drafts import Reference
 from core_billing.holdings import Holding
+from core_billing.payment_filter import Filter
+from core_billing.revisions import Said
 from shared.db import Tx
 from shared.money import Money
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a part of a payment's money now."""
+    """Who holds a part of a payment's money now; below zero what was taken from a contract."""
 
     contract: str | None
     account: str
@@ -40,16 +51,27 @@ class Found:
     """A payment in the ledger, in its newest revision."""
 
     id: str
-    provider: str
-    provider_payment_id: str
+    kind: str
+    provider: str | None
+    provider_payment_id: str | None
+    reference: str
     order_id: str | None
     amount: Money
     status: str
     reason: str | None
     revision: int
     method: str
+    category: int
     paid_at: datetime
     registered_at: datetime
+    manager: str | None
+    receipt_number: str | None
+    payment_order_number: str | None
+    comment: str | None
+    corrected_by: str | None
+    corrected_at: datetime | None
+    correction: str | None
+    correction_reason: str | None
     holders: list[Holder]
     refunds: list[Returned]
 
@@ -67,57 +89,116 @@ class Refused:
     seen_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """All that is known about a provider's id."""
-
-    items: list[Found]
-    uncredited: list[Refused]
+async def page(tx: Tx, asked: Filter, after: int | None, limit: int) -> list[Found]:
+    """Return at most `limit` payments that follow the one with the id `after`, newest first."""
+    return await _described(tx, await payment_list.page(tx, asked, after, limit))
 
 
-async def by_provider_id(tx: Tx, external_id: str, provider: str | None) -> Answer:
-    """Return what became of a payment, by the id that its provider gave it."""
-    wanted = None if provider is None else accounts.PAYMENT + provider
-    lines = [
-        row
-        for row in await postings.lines_of(tx, [external_id])
-        if row.source.startswith(accounts.PAYMENT) and wanted in (None, row.source)
-    ]
-    listed = [
-        row
+async def by_id(tx: Tx, payment_id: int) -> Found | None:
+    """Return the operation that a revision with this id belongs to, as it stands now."""
+    reference = await revisions.reference_of(tx, payment_id)
+    row = None if reference is None else await payment_list.find(tx, reference)
+    return None if row is None else (await _described(tx, [row]))[0]
+
+
+async def refused(tx: Tx, external_id: str, provider: str | None) -> list[Refused]:
+    """Return what a provider said of its id and what was not credited."""
+    return [
+        _refused(row)
         for row in await uncredited.find(tx, [external_id])
         if provider in (None, accounts.provider_of(row.source))
     ]
-    known = await holdings.find(tx, {(row.source, row.external_id) for row in lines})
-    groups = [list(rows) for _, rows in groupby(lines, key=lambda row: row.source)]
-    found = [_found(rows, known[rows[0].source, rows[0].external_id]) for rows in groups]
-    return Answer(found, [_refused(row) for row in listed])
 
 
-def _found(lines: Sequence[Row[Any]], holding: Holding) -> Found:
-    newest = lines[-1]
+def kind_of(source: str) -> str:
+    """Return the word for an operation's kind, by its source: online, cash, cashless, fee..."""
+    for prefix, kind in (
+        (accounts.PAYMENT, "online"),
+        (accounts.CASH, "cash"),
+        (accounts.BANK, "cashless"),
+        (accounts.FEE, "fee"),
+        (accounts.REFUND, "refund"),
+        (accounts.REQUEST, "refund"),
+    ):
+        if source.startswith(prefix):
+            return kind
+    return source.replace("-", "_")
+
+
+async def _described(tx: Tx, rows: Sequence[Row[Any]]) -> list[Found]:
+    """Put beside the rows of a page who holds them, and what managers have said of them."""
+    if not rows:
+        return []
+    online = {_key(row) for row in rows if row.source.startswith(accounts.PAYMENT)}
+    holding = await holdings.find(tx, online) if online else {}
+    holders = {key: _holders(key[0], one) for key, one in holding.items()}
+    holders |= await _shares(tx, [row for row in rows if _key(row) not in online])
+    notes = await desk.find_all(tx, {row.id for row in rows})
+    said = await revisions.find_all(tx, {i for row in rows for i in (row.id, row.newest_id)})
+    return [
+        _found(row, holders.get(_key(row), []), holding.get(_key(row)), notes, said) for row in rows
+    ]
+
+
+def _key(row: Row[Any]) -> Reference:
+    return row.source, row.external_id
+
+
+def _found(
+    row: Row[Any],
+    holders: list[Holder],
+    holding: Holding | None,
+    notes: Mapping[int, Note],
+    said: Mapping[int, Said],
+) -> Found:
+    provider = accounts.provider_of(row.source)
+    note, begun = notes.get(row.id), said.get(row.id)
+    change = said.get(row.newest_id) if row.revision > 1 else None
+    manager = note.manager if note else begun.manager if begun else None
     return Found(
-        id=str(lines[0].id),
-        provider=newest.source.removeprefix(accounts.PAYMENT),
-        provider_payment_id=newest.external_id,
-        order_id=newest.order_id,
-        amount=Money(newest.amount_kopecks),
-        status="posted" if newest.suspense_reason is None else "suspense",
-        reason=newest.suspense_reason,
-        revision=newest.revision,
-        method=newest.method,
-        paid_at=newest.paid_at,
-        registered_at=lines[0].registered_at,
-        holders=_holders(newest.source.removeprefix(accounts.PAYMENT), holding),
-        refunds=[
-            Returned(r.refund_id, r.provider_refund_id, Money(r.amount_kopecks), r.state)
-            for r in holding.refunds
-        ],
+        id=str(row.id),
+        kind=kind_of(row.source),
+        provider=provider,
+        provider_payment_id=None if provider is None else row.external_id,
+        reference=f"{row.source}:{row.external_id}",
+        order_id=row.order_id,
+        amount=Money(int(row.kopecks)),
+        status=_status(row),
+        reason=row.suspense_reason,
+        revision=row.revision,
+        method=row.method,
+        category=row.category,
+        paid_at=row.paid_at,
+        registered_at=row.registered_at,
+        manager=manager,
+        receipt_number=None if note is None else note.receipt_number,
+        payment_order_number=None if note is None else note.payment_order_number,
+        comment=note.comment if note else begun.reason if begun else None,
+        corrected_by=None if change is None else change.manager,
+        corrected_at=None if change is None else change.at,
+        correction=None if change is None else change.action,
+        correction_reason=None if change is None else change.reason,
+        holders=holders,
+        refunds=[] if holding is None else _refunds(holding),
     )
 
 
-def _holders(provider: str, holding: Holding) -> list[Holder]:
+def _status(row: Row[Any]) -> str:
+    if row.suspense_reason is not None:
+        return "suspense"
+    return "annulled" if row.revision > 1 and not row.kopecks else "posted"
+
+
+def _refunds(holding: Holding) -> list[Returned]:
+    return [
+        Returned(r.refund_id, r.provider_refund_id, Money(r.amount_kopecks), r.state)
+        for r in holding.refunds
+    ]
+
+
+def _holders(source: str, holding: Holding) -> list[Holder]:
     """Return who holds what refunds have left."""
+    provider = source.removeprefix(accounts.PAYMENT)
     return [
         Holder(None, f"suspense:{provider}", Money(kopecks))
         if name is None
@@ -125,6 +206,25 @@ def _holders(provider: str, holding: Holding) -> list[Holder]:
         for name, kopecks in holding.rests.items()
         if kopecks
     ]
+
+
+async def _shares(tx: Tx, rows: Sequence[Row[Any]]) -> dict[Reference, list[Holder]]:
+    """Return what each operation has left where; no provider sends any of it back."""
+    if not rows:
+        return {}
+    newest = {row.newest_id for row in rows}
+    found: dict[Reference, list[Holder]] = {}
+    for line in await postings.lines_of(tx, {row.external_id for row in rows}):
+        if line.id in newest and line.line > 0:
+            found.setdefault(_key(line), []).append(_share(line))
+    return found
+
+
+def _share(line: Row[Any]) -> Holder:
+    taken = line.debit_id != line.account_id
+    name = line.debit if taken else line.credit
+    number = accounts.number_of(name) if name.startswith(accounts.CONTRACT) else None
+    return Holder(number, name, Money(-line.kopecks if taken else line.kopecks))
 
 
 def _refused(row: Row[Any]) -> Refused:

@@ -1,4 +1,4 @@
-"""The API of the operator's own systems: contracts, their entries, and where a payment is.
+"""The API of the operator's own systems: contracts and their entries.
 
 What managers do with money stands in the modules of `areas`, one for each.
 """
@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from aiohttp import web
 
-from core_billing import contracts, history, idempotency, openings, passwords, search
+from core_billing import accounts, audit, contracts, history, idempotency, openings, passwords
 from core_billing.contracts import Contract
 from core_billing.history import Cursor
 from core_billing.idempotency import Answer
@@ -23,8 +24,6 @@ from core_billing.web.views import (
     ContractView,
     EntriesView,
     PageQuery,
-    PaymentQuery,
-    PaymentsView,
     contract_view,
     entry_view,
 )
@@ -53,23 +52,27 @@ async def open_contract(request: web.Request, asked: NewContract) -> web.Respons
     key, token = apis.idempotency_key(request), request[TOKEN].name
     async with transaction(core.db) as tx:
         if key is None:
-            return _response(await _open(tx, core, want))
+            return _response(await _open(tx, core, want, token))
         body, signer = asked.model_dump_json().encode(), core.rules.producer.signer
         first = await idempotency.claim(tx, signer, token, key, body, core.clock())
         if first is None:
-            first = await _open(tx, core, want)
+            first = await _open(tx, core, want, token)
             await idempotency.keep(tx, token, key, first)
         return _response(first)
 
 
-async def _open(tx: Tx, core: Core, want: Wanted) -> Answer:
-    [opened] = await openings.open_all(tx, core.vault, core.rules, [want], core.clock())
+async def _open(tx: Tx, core: Core, want: Wanted, actor: str) -> Answer:
+    at = core.clock()
+    [opened] = await openings.open_all(tx, core.vault, core.rules, [want], at)
     differs = list(opened.differs)
     password = want.asked.password
     if not opened.new and not differs and password is not None:
         differs += [] if await _same_password(tx, want.number, password) else ["password"]
     if differs:
         raise _other_content(want.number, differs)
+    if opened.new:
+        subject = accounts.of_contract(want.number)
+        await audit.add(tx, at, actor, "contract.open", subject, _told(want), want.correlation_id)
     now = (await contracts.find_all(tx, [want.number]))[want.number]
     body = contract_view(now, core.rules.low_balance_kopecks).model_dump_json().encode()
     return Answer(201 if opened.new else 200, body)
@@ -107,20 +110,6 @@ async def list_entries(request: web.Request, query: PageQuery) -> web.Response:
     return apis.answer(EntriesView(items=[entry_view(e) for e in shown], next_cursor=more))
 
 
-@api.get(
-    "/payments",
-    answers={200: PaymentsView},
-    scope="payments:read",
-    query=PaymentQuery,
-    summary="Where a payment is, by the id its provider gave it",
-)
-async def find_payment(request: web.Request, query: PaymentQuery) -> web.Response:
-    """Answer with what the ledger and the list of uncredited payments know about an id."""
-    async with reading(request.app[CORE].db) as tx:
-        found = await search.by_provider_id(tx, query.provider_payment_id, query.provider)
-    return apis.answer(PaymentsView.model_validate(found, from_attributes=True))
-
-
 def application(core: Core, tokens: dict[str, ApiToken]) -> web.Application:
     """Return the API, to be mounted at its prefix."""
     if not ALL:
@@ -128,6 +117,12 @@ def application(core: Core, tokens: dict[str, ApiToken]) -> web.Application:
     app = api.application(tokens)
     app[CORE] = core
     return app
+
+
+def _told(want: Wanted) -> dict[str, Any]:
+    """Return what the audit log keeps of an opening: nothing about the person."""
+    kept = {"number", "operator", "balance", "credit_limit", "low_balance"}
+    return want.asked.model_dump(mode="json", include=kept, exclude_none=True)
 
 
 async def _same_password(tx: Tx, number: str, password: str) -> bool:

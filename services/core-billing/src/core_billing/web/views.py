@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core_billing.contracts import Contract
 from core_billing.history import PAGE_MAX, Entry
-from core_billing.registration import Line
 from shared.money import RUB, Money, WireMoney
 
 
@@ -31,8 +30,9 @@ class ContractView(BaseModel):
 class EntryView(BaseModel):
     """One movement of the contract's money, with the balance after it.
 
-    `kind` is payment, refund, opening, correction or reversal; `reference` names the operation,
-    and of a refund `provider_payment_id` the payment that goes back.
+    `kind` is payment, refund, opening, fee, transfer, distribution, write_off, correction or
+    reversal; `reference` names the operation, and of a refund `provider_payment_id` the payment
+    that goes back.
     """
 
     id: str
@@ -61,72 +61,6 @@ class PageQuery(BaseModel):
 
     cursor: Annotated[str, Field(max_length=40)] | None = None
     limit: int = Field(50, ge=1, le=PAGE_MAX)
-
-
-class PaymentQuery(BaseModel):
-    """Which payment: the id the provider gave it, and the provider where it is known."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    provider_payment_id: Annotated[Line, Field(min_length=1, max_length=128)]
-    provider: Annotated[Line, Field(min_length=1, max_length=128)] | None = None
-
-
-class HolderView(BaseModel):
-    """Who holds a part of the payment's money now: a contract, or an account such as suspense."""
-
-    contract: str | None
-    account: str
-    amount: WireMoney
-
-
-class RefundView(BaseModel):
-    """A refund of the payment: requested, succeeded or failed."""
-
-    refund_id: str | None
-    provider_refund_id: str | None
-    amount: WireMoney
-    status: str
-
-
-class PaymentView(BaseModel):
-    """Where a payment is; `holders` hold what refunds have left of it."""
-
-    id: str
-    provider: str
-    provider_payment_id: str
-    order_id: str | None
-    amount: WireMoney
-    currency: str = RUB
-    status: str
-    """posted: all of it is on contracts; suspense: all or part is held, `reason` says why."""
-    reason: str | None
-    revision: int
-    method: str
-    paid_at: datetime
-    registered_at: datetime
-    holders: list[HolderView]
-    refunds: list[RefundView]
-
-
-class UncreditedView(BaseModel):
-    """What a provider said about this id and was not credited, for a person to look at."""
-
-    provider: str
-    provider_payment_id: str
-    amount: WireMoney
-    currency: str = RUB
-    reason: str
-    contract: str | None
-    paid_at: datetime
-    seen_at: datetime
-
-
-class PaymentsView(BaseModel):
-    """All that is known about a provider's id."""
-
-    items: list[PaymentView]
-    uncredited: list[UncreditedView]
 
 
 def contract_view(now: Contract, low_balance_kopecks: int) -> ContractView:
