@@ -108,12 +108,11 @@ async def page(tx: Tx, after: int, limit: int, *, deleted: bool) -> list[Categor
 
 async def find_same(tx: Tx, one: Category) -> Category | None:
     """Return another one in use that has this one's name or its code, if there is one."""
-    rows = await tx.execute(
-        select(category)
-        .where(category.c.id != one.id, category.c.deleted_at.is_(None))
-        .where((category.c.name == one.name) | (category.c.external_code == one.external_code))
-        .limit(1)
-    )
+    same = category.c.name == one.name
+    if one.external_code is not None:
+        same |= category.c.external_code == one.external_code
+    others = select(category).where(category.c.id != one.id, category.c.deleted_at.is_(None))
+    rows = await tx.execute(others.where(same).limit(1))
     row = rows.one_or_none()
     if row is not None:
         return _read(row)
