@@ -21,6 +21,7 @@ from core_billing.payment_filter import (
     newest_id,
     reason_now,
 )
+from core_billing.postings import payment
 from shared.db import Tx
 from shared.money import Money
 
@@ -47,6 +48,15 @@ async def page(tx: Tx, asked: Filter, after: int | None, limit: int) -> Sequence
         wanted = wanted.where(first.c.id < after)
     rows = await tx.execute(wanted.order_by(first.c.id.desc()).limit(limit))
     return list(rows)
+
+
+async def reference_of(tx: Tx, payment_id: int) -> Reference | None:
+    """Return the operation that a revision with this id belongs to, if there is one."""
+    named = select(source.c.name, payment.c.external_id).join(
+        payment, payment.c.source_id == source.c.id
+    )
+    row = (await tx.execute(named.where(payment.c.id == payment_id))).one_or_none()
+    return None if row is None else (row.name, row.external_id)
 
 
 async def find(tx: Tx, reference: Reference) -> Row[Any] | None:

@@ -96,7 +96,7 @@ async def page(tx: Tx, asked: Filter, after: int | None, limit: int) -> list[Fou
 
 async def by_id(tx: Tx, payment_id: int) -> Found | None:
     """Return the operation that a revision with this id belongs to, as it stands now."""
-    reference = await revisions.reference_of(tx, payment_id)
+    reference = await payment_list.reference_of(tx, payment_id)
     row = None if reference is None else await payment_list.find(tx, reference)
     return None if row is None else (await _described(tx, [row]))[0]
 
