@@ -34,6 +34,8 @@ class Cause(StrEnum):
     CLOSED = "closed"
     NEVER = "never"
     """Its rule is never to be blocked."""
+    EXEMPT = "exempt"
+    """Its tariffs cut nobody off."""
     DISABLED = "disabled"
     """Blocking is switched off for everybody."""
     NO_SERVICES = "no_services"
@@ -158,6 +160,8 @@ def _spared(position: Position, calendar: BlockCalendar) -> Cause | None:
         return Cause.BLOCKED
     if position.rule.mode is BlockMode.NEVER:
         return Cause.NEVER
+    if position.exempt:
+        return Cause.EXEMPT
     return None if calendar.enabled else Cause.DISABLED
 
 

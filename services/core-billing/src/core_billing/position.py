@@ -28,6 +28,8 @@ class Position:
     credit_limit_kopecks: int
     rule: BlockRule
     """When it is cut off: its own rule, else its group's, else everybody's."""
+    exempt: bool = False
+    """Whether its tariffs cut nobody off."""
     plans: tuple[Plan, ...] = ()
     promised_kopecks: int = 0
     """How far an active promise lets it go below the limit."""

@@ -77,9 +77,10 @@ def recommend(position: Position, setting: Recommended, today: date) -> Recommen
     minimum = setting.minimum.kopecks
     if not position.open:
         return Recommendation(0, (), minimum, until)
-    lines = [*_owed(position), *_fees(position, until)]
-    used = min(max(0, position.balance_kopecks), _sum(lines))
-    lines += _line(Kind.BALANCE, -used)
+    fees = list(_fees(position, until))
+    # What lies on a main contract stays there: only a new payment is handed on.
+    used = min(max(0, position.balance_kopecks), _sum(fees))
+    lines = [*_owed(position), *fees, *_line(Kind.BALANCE, -used)]
     lines += _line(Kind.PROMISE, max(0, position.promise_left_kopecks - _sum(lines)))
     if setting.mode is Mode.FIXED:
         lines += _line(Kind.FIXED, max(0, setting.fixed.kopecks - _sum(lines)))

@@ -106,6 +106,18 @@ async def indebted(tx: Tx, main_ids: Collection[int]) -> dict[int, list[str]]:
     return found
 
 
+async def debts(tx: Tx, main_ids: Collection[int]) -> dict[int, int]:
+    """Return what the open contracts under each of these main contracts owe together, in kopecks.
+
+    Main contracts below which nobody owes anything are left out.
+    """
+    mine = among(tx, terms.c.main_id, main_ids)
+    owed = select(terms.c.main_id, func.sum(-balance.c.kopecks))
+    owed = owed.join(balance, balance.c.account_id == terms.c.contract_id)
+    owing = owed.where(mine, balance.c.kopecks < 0, balance.c.open).group_by(terms.c.main_id)
+    return {main_id: int(kopecks) for main_id, kopecks in await tx.execute(owing)}
+
+
 async def main_of(tx: Tx, held: Terms) -> str | None:
     """Return the number of the main contract above, if there is one."""
     if held.main_id is None:
