@@ -6,12 +6,16 @@ The money itself stands in the ledger: its source is the manager's drawer or the
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from sqlalchemy import BigInteger, Column, Index, Table, Text, select
 
+from core_billing.accounts import source
+from core_billing.drafts import Reference
+from core_billing.postings import payment
 from shared.db import Tx, metadata
-from shared.rows import among
+from shared.rows import among, insert_new
 
 schema = metadata()
 desk = Table(
@@ -54,3 +58,36 @@ async def find_all(tx: Tx, payment_ids: Collection[int]) -> dict[int, Note]:
         return {}
     rows = await tx.execute(select(desk).where(among(tx, desk.c.payment_id, payment_ids)))
     return {row.payment_id: Note(*row) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Whose payment has a receipt's number."""
+
+    payment_id: int
+    manager: str
+    registered_at: datetime
+
+
+async def add(tx: Tx, note: Note) -> bool:
+    """Write down what stands beside a payment; say no where its receipt's number is taken."""
+    return bool(await insert_new(tx, desk, [asdict(note)], "payment_id"))
+
+
+async def find_receipt(tx: Tx, number: str) -> Taken | None:
+    """Return the payment that a receipt's number belongs to, if there is one."""
+    columns = select(desk.c.payment_id, desk.c.manager, payment.c.registered_at)
+    joined = columns.join(payment, payment.c.id == desk.c.payment_id)
+    row = (await tx.execute(joined.where(desk.c.receipt_number == number))).one_or_none()
+    return None if row is None else Taken(*row)
+
+
+async def find_one(tx: Tx, payment_id: int) -> tuple[Note, Reference] | None:
+    """Return what was written beside a payment, and what makes it this payment and no other."""
+    note = (await find_all(tx, [payment_id])).get(payment_id)
+    if note is None:
+        return None
+    columns = select(source.c.name, payment.c.external_id)
+    joined = columns.join(payment, payment.c.source_id == source.c.id)
+    row = (await tx.execute(joined.where(payment.c.id == payment_id))).one()
+    return note, (row.name, row.external_id)
