@@ -12,6 +12,7 @@ from core_billing import (
     block_job,
     consumer,
     dead,
+    fee_jobs,
     idempotency,
     pending,
     promise_jobs,
@@ -33,6 +34,7 @@ NAME: Final = "core-billing"
 PACKAGE: Final = "core_billing"
 PRUNE_SECONDS: Final = timedelta(minutes=10).total_seconds()
 REMIND_SECONDS: Final = 60.0
+FEES_SECONDS: Final = 60.0
 
 
 def core(settings: Settings, clock: Clock = system_clock) -> Core:
@@ -112,5 +114,6 @@ def _loops(made: Core) -> tuple[Loop, ...]:
     return (
         Loop("forget", forget, PRUNE_SECONDS),
         Loop("refund requests", remind, REMIND_SECONDS),
+        Loop("fees", fee_jobs.stepping(made), FEES_SECONDS),
         Loop("promises", promise, promise_jobs.EVERY_SECONDS),
     )

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from core_billing import app, dead
+from core_billing import app, dead, fee_command
 from core_billing.import_contracts import Summary, import_contracts
 from core_billing.imports.columns import Unreadable
 from core_billing.republish import republish
@@ -151,6 +151,11 @@ async def _show_dead(core: Core, event_id: UUID) -> int:
     return 0 if letters else 1
 
 
+async def _charge_fees(settings: Settings, args: argparse.Namespace) -> int:
+    async with _core(settings) as core:
+        return await fee_command.charge_fees(core, args)
+
+
 def _configure_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="CSV: UTF-8 or CP1251, columns by ; or ,")
     parser.add_argument("--dry-run", action="store_true", help="check everything, change nothing")
@@ -167,6 +172,7 @@ def _configure_dead(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS: Final = (
     Command("import-contracts", "open the contracts of a CSV file", _import, _configure_import),
+    Command("charge-fees", "charge what is due", _charge_fees, fee_command.configure),
     Command("verify", "prove every balance from its postings", _verify),
     Command("republish", "say all contracts and subscribers again", _republish),
     Command("dead", "letters that no consumer could process", _dead, _configure_dead),

@@ -69,7 +69,7 @@ service_tariff = Table(
     Column("tariff_id", Integer, nullable=False, index=True),
 )
 
-_COLUMNS: Final = len(service.c)
+_COLUMNS: Final = tuple(service.c.keys())
 
 
 class Turn(NamedTuple):
@@ -167,7 +167,8 @@ async def read(tx: Tx, wanted: Select[Any]) -> list[Service]:
 async def with_turns(tx: Tx, rows: Sequence[Row[Any]]) -> list[Service]:
     """Return services by their rows, with the tariffs they have had and will have."""
     turns = await _turns(tx, [row.id for row in rows])
-    return [Service(*row[:_COLUMNS], turns[row.id]) for row in rows]
+    columns = [{name: row._mapping[name] for name in _COLUMNS} for row in rows]
+    return [Service(**one, turns=turns[one["id"]]) for one in columns]
 
 
 async def _turns(tx: Tx, service_ids: Collection[int]) -> Mapping[int, tuple[Turn, ...]]:

@@ -118,7 +118,7 @@ async def page(tx: Tx, after: int, limit: int) -> list[Tariff]:
 async def _read(tx: Tx, wanted: Select[Any]) -> list[Tariff]:
     rows = (await tx.execute(wanted)).all()
     prices = await _prices(tx, [row.id for row in rows])
-    return [Tariff(*row, prices[row.id]) for row in rows]
+    return [Tariff(**row._mapping, prices=prices[row.id]) for row in rows]
 
 
 async def _prices(tx: Tx, tariff_ids: Collection[int]) -> Mapping[int, tuple[Price, ...]]:
