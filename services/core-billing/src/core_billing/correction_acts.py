@@ -111,17 +111,16 @@ async def _follow(
     touched = operations.changes_of(dict(kept), by.correlation_id, now.newest.id)
     changes = {change.account_id: change for change in touched}
     if real:
-        # All of it is handed on anew, while a promise counts only what has been added: so this
+        # All of it is handed on anew, while a promise counts what has been added or taken: so this
         # comes first, and what `follow` would hand on has then been handed on already.
         placed = [replace(one, paid_kopecks=lies.get(one.number, 0)) for one in touched if one.tied]
         for change in await distribution.spread(tx, rules, placed, by.at):
             changes.setdefault(change.account_id, change)
-        if action is not Action.RESTORE:  # what it repaid when it came stays repaid
-            gains = {number: max(0, lies[number] - lay.get(number, 0)) for number in lies}
-            changes = {
-                key: replace(change, paid_kopecks=gains.get(change.number, 0))
-                for key, change in changes.items()
-            }
+        gains = {n: lies.get(n, 0) - lay.get(n, 0) for n in lies.keys() | lay.keys()}
+        changes = {
+            key: replace(change, paid_kopecks=gains.get(change.number, 0))
+            for key, change in changes.items()
+        }
     said = await consequences.follow(tx, rules, list(changes.values()), by.at)
     found = await contracts.find_all(tx, {change.number for change in changes.values()})
     balances = {number: one.balance_kopecks for number, one in found.items()}
