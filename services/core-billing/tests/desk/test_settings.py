@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from core_billing import policies, policy_rows
+from core_billing import policies, policy_changes, policy_rows
 from core_billing.policies import CLOSED_BEFORE, DOCUMENT_MASK, VAT
 from shared.db import reading
 from shared.gateway.vat import Vat
 from shared.money import Money
 
+on_sqlite = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 TODAY = date(2026, 11, 22)
 VALUES: dict[str, Any] = {
     "vat": "5",
@@ -83,6 +84,7 @@ async def test_a_value_holds_from_its_day_on_and_the_past_stays(call: Any, books
     assert rest["next_cursor"] is None
 
 
+@on_sqlite
 async def test_an_operator_has_a_value_of_its_own(call: Any) -> None:
     await call("POST", "/settings", {"name": "vat", "value": "7"})
     own = {"name": "vat", "value": "none", "operator": "north", "reason": "упрощёнка"}
@@ -104,65 +106,68 @@ async def test_an_operator_has_a_value_of_its_own(call: Any) -> None:
     assert [(one["value"], one["reason"]) for one in mine] == [("none", "упрощёнка")]
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code", "field"),
-    [
-        ({"name": "vta", "value": 1}, 404, "setting_unknown", "name"),
-        ({"name": "vat", "value": "18"}, 422, "setting_wrong_value", "value"),
-        ({"name": "cash_only_today", "value": "yes"}, 422, "setting_wrong_value", "value"),
-        ({"name": "payment_min", "value": "0"}, 422, "setting_wrong_value", "value"),
-        ({"name": "payment_min", "value": "1,250"}, 422, "setting_wrong_value", "value"),
-        ({"name": "closed_before", "value": 20}, 422, "setting_wrong_value", "value"),
-        ({"name": "default_category", "value": -1}, 422, "setting_wrong_value", "value"),
-        (
-            {"name": "promise", "value": {"min": "-1"}},
-            422,
-            "setting_wrong_value",
-            "value.min",
-        ),
-        (
-            {"name": "promise", "value": {"min": "2", "max": "1"}},
-            422,
-            "setting_wrong_value",
-            "value",
-        ),
-        (
-            {"name": "block_calendar", "value": {"weekdays": [1, 8]}},
-            422,
-            "setting_wrong_value",
-            "value.weekdays.1",
-        ),
-        ({"name": "block", "value": {"modes": 1}}, 422, "setting_wrong_value", "value.modes"),
-        (
-            {"name": "vat", "value": "5", "valid_from": "2026-11-21"},
-            422,
-            "setting_in_past",
-            "valid_from",
-        ),
-        ({"name": "payment_min", "value": "5", "group": "a"}, 422, "setting_scope", "group"),
-        (
-            {"name": "vat", "value": "5", "operator": "a", "manager": "b"},
-            422,
-            "setting_scope",
-            "operator",
-        ),
-        ({"name": "default_category", "value": 7}, 404, "category_unknown", "value"),
-        ({"name": "transfer_category", "value": 7}, 404, "category_unknown", "value"),
-    ],
-)
-@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
-async def test_a_change_is_refused_by_name(
-    call: Any, body: dict[str, Any], status: int, code: str, field: str
-) -> None:
-    answer = await call("POST", "/settings", body)
-    assert (answer[0], answer[1]["code"]) == (status, code), answer
-    assert [one["field"] for one in answer[1]["errors"]] == [field]
-    ru = (await call("POST", "/settings", body, headers={"Accept-Language": "ru"}))[1]
-    assert ru["detail"] != answer[1]["detail"]
-    checked = await call("POST", "/settings/check", body)
-    assert (checked[0], checked[1]["allowed"], checked[1]["code"]) == (200, False, code)
+REFUSED: list[tuple[dict[str, Any], int, str, str]] = [
+    ({"name": "vta", "value": 1}, 404, "setting_unknown", "name"),
+    ({"name": "vat", "value": "18"}, 422, "setting_wrong_value", "value"),
+    ({"name": "cash_only_today", "value": "yes"}, 422, "setting_wrong_value", "value"),
+    ({"name": "payment_min", "value": "0"}, 422, "setting_wrong_value", "value"),
+    ({"name": "payment_min", "value": "1,250"}, 422, "setting_wrong_value", "value"),
+    ({"name": "closed_before", "value": 20}, 422, "setting_wrong_value", "value"),
+    ({"name": "default_category", "value": -1}, 422, "setting_wrong_value", "value"),
+    (
+        {"name": "promise", "value": {"min": "-1"}},
+        422,
+        "setting_wrong_value",
+        "value.min",
+    ),
+    (
+        {"name": "promise", "value": {"min": "2", "max": "1"}},
+        422,
+        "setting_wrong_value",
+        "value",
+    ),
+    (
+        {"name": "block_calendar", "value": {"weekdays": [1, 8]}},
+        422,
+        "setting_wrong_value",
+        "value.weekdays.1",
+    ),
+    ({"name": "block", "value": {"modes": 1}}, 422, "setting_wrong_value", "value.modes"),
+    (
+        {"name": "vat", "value": "5", "valid_from": "2026-11-21"},
+        422,
+        "setting_in_past",
+        "valid_from",
+    ),
+    ({"name": "payment_min", "value": "5", "group": "a"}, 422, "setting_scope", "group"),
+    (
+        {"name": "vat", "value": "5", "operator": "a", "manager": "b"},
+        422,
+        "setting_scope",
+        "operator",
+    ),
+    ({"name": "default_category", "value": 7}, 404, "category_unknown", "value"),
+    ({"name": "transfer_category", "value": 7}, 404, "category_unknown", "value"),
+]
 
 
+@on_sqlite
+async def test_a_change_is_refused_by_name(call: Any) -> None:
+    for body, status, code, field in REFUSED:
+        answer = await call("POST", "/settings", body)
+        assert (answer[0], answer[1]["code"]) == (status, code), (body, answer)
+        assert [one["field"] for one in answer[1]["errors"]] == [field], body
+        ru = (await call("POST", "/settings", body, headers={"Accept-Language": "ru"}))[1]
+        assert ru["detail"] != answer[1]["detail"]
+        checked = await call("POST", "/settings/check", body)
+        assert (checked[0], checked[1]["allowed"], checked[1]["code"]) == (200, False, code)
+    named = {code for _, _, code, _ in REFUSED}
+    assert named == {one.code for one in policy_changes.REFUSALS} - {"setting_conflict"}
+    assert (await call("GET", "/settings/vta/history"))[1]["code"] == "setting_unknown"
+    assert (await call("GET", "/settings/vat/history?group=a"))[1]["code"] == "setting_scope"
+
+
+@on_sqlite
 async def test_a_check_changes_nothing(call: Any) -> None:
     body = {"name": "vat", "value": "5", "revision": 0}
     status, checked = await call("POST", "/settings/check", body)
@@ -192,6 +197,7 @@ async def test_of_eight_at_once_each_writes_once_or_is_told_who_did(call: Any) -
     assert len((await call("GET", "/settings/document_mask/history"))[1]["items"]) == 1
 
 
+@on_sqlite
 async def test_no_setting_refuses_what_a_provider_has_confirmed(call: Any, books: Any) -> None:
     await books.open("100245")
     strict: dict[str, Any] = {
