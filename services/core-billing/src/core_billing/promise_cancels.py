@@ -62,7 +62,7 @@ def _over(rules: Rules, one: Promise, closed_at: datetime) -> SaldoError:
         how_en, how_ru = f"{one.closed_by} cancelled it", f"отменил {one.closed_by}"
     elif one.status is Status.REPAID:
         how_en, how_ru = f"payment {one.repaid_by} repaid it", f"погасил платёж {one.repaid_by}"
-    when = f"{closed_at.astimezone(rules.zone):%Y-%m-%d %H:%M}"
+    when = f"{closed_at.astimezone(rules.zone):%d.%m.%Y %H:%M}"
     return promise_refusals.NOT_ACTIVE(promise=one.id, when=when, how_en=how_en, how_ru=how_ru)
 
 
@@ -71,6 +71,6 @@ def _changed(rules: Rules, one: Promise) -> SaldoError:
         promise=one.id,
         paid=Money(one.paid_kopecks),
         amount=Money(one.amount_kopecks),
-        day=promises.last_day(rules, one),
+        day=f"{promises.last_day(rules, one):%d.%m.%Y}",
         revision=one.revision,
     )

@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from core_billing import promise_rows, promises, terms
+from core_billing import promise_rows, promises, services, terms
 from core_billing.accounts import balance
 from core_billing.contracts import contract
+from core_billing.fee_calendar import Plan, Stretch
 from core_billing.promise_rows import Past, Promise
 from core_billing.promise_rules import Candidate
 from core_billing.rules import Rules
@@ -48,7 +49,17 @@ async def candidates(
 
 async def largest_fees(tx: Tx, contract_ids: Collection[int], day: date) -> dict[int, int]:
     """Return the largest monthly fee of each contract that has services on a day, in kopecks."""
-    return {}
+    found: dict[int, int] = {}
+    for contract_id, plans in (await services.plans(tx, contract_ids)).items():
+        held = [stretch for plan in plans if (stretch := _on(plan, day)) is not None]
+        if held:
+            found[contract_id] = max(stretch.month_kopecks for stretch in held)
+    return found
+
+
+def _on(plan: Plan, day: date) -> Stretch | None:
+    begun = [stretch for stretch in plan.stretches if stretch.since <= day]
+    return begun[-1] if begun else None
 
 
 async def _contracts(tx: Tx, ids: Collection[int]) -> Sequence[Any]:

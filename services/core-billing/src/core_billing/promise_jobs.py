@@ -37,17 +37,17 @@ BATCH_MAX: Final = 200
 EVERY_SECONDS: Final = 30.0
 
 
-async def step(core: Core) -> bool:
+async def step(core: Core, limit: int = BATCH_MAX) -> bool:
     """End one batch of promises and announce the end of another; say whether more may be due."""
     at = core.clock()
     async with transaction(core.db) as tx:
-        ended = await end_due(tx, core.rules, at)
+        ended = await end_due(tx, core.rules, at, limit)
     async with transaction(core.db) as tx:
-        told = await say_ending(tx, core.rules, at)
-    return max(ended, told) == BATCH_MAX
+        told = await say_ending(tx, core.rules, at, limit)
+    return max(ended, told) == limit
 
 
-async def end_due(tx: Tx, rules: Rules, at: datetime, limit: int = BATCH_MAX) -> int:
+async def end_due(tx: Tx, rules: Rules, at: datetime, limit: int) -> int:
     """End promises whose time is over, each contract once; return how many.
 
     Where balance and credit limit are above zero nothing is owed; else it is overdue.
@@ -67,7 +67,7 @@ async def end_due(tx: Tx, rules: Rules, at: datetime, limit: int = BATCH_MAX) ->
     return len(due)
 
 
-async def say_ending(tx: Tx, rules: Rules, at: datetime, limit: int = BATCH_MAX) -> int:
+async def say_ending(tx: Tx, rules: Rules, at: datetime, limit: int) -> int:
     """Say once of promises still owed that they end within 24 hours; return how many."""
     names = await promise_rows.lock_ending(tx, at, limit)
     ending, own = await _locked(tx, names)

@@ -149,14 +149,14 @@ def _admit_contract(rule: PromiseRule, candidate: Candidate, today: date) -> Non
         raise refusals.CONTRACT_UNDATED(number=candidate.number)
     first = candidate.since + timedelta(days=rule.contract_days)
     if today < first:
-        raise refusals.CONTRACT_YOUNG(number=candidate.number, day=first)
+        raise refusals.CONTRACT_YOUNG(number=candidate.number, day=_shown(first))
 
 
 def _admit_while_open(candidate: Candidate) -> None:
     current = candidate.current
     if current is None:
         return
-    amount, day = Money(current.amount_kopecks), candidate.current_last_day
+    amount, day = Money(current.amount_kopecks), _shown(candidate.current_last_day)
     if current.overdue_at is not None:
         left = owed(current, candidate.balance_kopecks + candidate.floor_kopecks)
         raise refusals.OVERDUE(amount=amount, day=day, owed=Money(left))
@@ -165,7 +165,7 @@ def _admit_while_open(candidate: Candidate) -> None:
         amount=amount,
         day=day,
         who=current.granted_by,
-        since=f"{current.granted_at:%Y-%m-%d %H:%M}",
+        since=f"{current.granted_at:%d.%m.%Y %H:%M}",
     )
 
 
@@ -182,13 +182,13 @@ def _admit_after_earlier(rule: PromiseRule, candidate: Candidate, today: date) -
     if candidate.overdue_closed_on is not None:
         free = candidate.overdue_closed_on + timedelta(days=rule.pause_days)
         if today < free:
-            raise refusals.PAUSE(day=free)
+            raise refusals.PAUSE(day=_shown(free))
     if rule.count == 0 or rule.per_days == 0 or len(candidate.granted_on) < rule.count:
         return
     # The next one may come when this one has left the stretch of days.
     free = candidate.granted_on[rule.count - 1] + timedelta(days=rule.per_days)
     if today < free:
-        raise refusals.TOO_OFTEN(count=rule.count, days=rule.per_days, day=free)
+        raise refusals.TOO_OFTEN(count=rule.count, days=rule.per_days, day=_shown(free))
 
 
 def _check_amount(rule: PromiseRule, candidate: Candidate, kopecks: int) -> None:
@@ -206,8 +206,12 @@ def _last_day(rule: PromiseRule, candidate: Candidate, wish: Wish, today: date) 
     if wish.until is None:
         return last_day_by_rule(rule, candidate.since, wish.origin, today)
     if wish.until < today:
-        raise refusals.UNTIL_PAST(first=today)
+        raise refusals.UNTIL_PAST(first=_shown(today))
     last = last_day_max(rule, today)
     if wish.until > last:
-        raise refusals.UNTIL_TOO_FAR(last=last)
+        raise refusals.UNTIL_TOO_FAR(last=_shown(last))
     return wish.until
+
+
+def _shown(day: date | None) -> str:
+    return "" if day is None else f"{day:%d.%m.%Y}"
