@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from notifier.app import build
 from notifier.settings import Settings
 from shared.errors import SettingsError
 from shared.settings import read
@@ -24,7 +25,8 @@ def test_a_working_environment(
     settings = given(monkeypatch, {**environment, "NOTIFIER_RETRY_DELAYS": "1s,2m"})
     assert settings.delivery_delays == (timedelta(seconds=1), timedelta(minutes=2))
     assert settings.low_balance_max_age == timedelta(hours=24)
-    assert "secret" not in repr(settings)
+    assert "=secret" not in repr(settings)
+    assert "'secret'" not in repr(settings)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,19 @@ def test_a_working_environment(
         ("NOTIFIER_SEND_TIMEOUT", "0s"),
         ("NOTIFIER_SEND_TIMEOUT", "10m"),
         ("NOTIFIER_PAYMENT_MAX_AGE", "0s"),
+        ("NOTIFIER_WEBHOOK_URL", "bras.example.org"),
+        ("NOTIFIER_WEBHOOK_URL", "ftp://robot:secret@bras.example.org/"),
+        ("NOTIFIER_WEBHOOK_URL", "https://robot:secret@bras.example.org:port/"),
+        ("NOTIFIER_WEBHOOK_SECRETS", "bm90IGEgc2VjcmV0IGF0IGFsbCwgYnV0IGxvbmc="),
+        ("NOTIFIER_WEBHOOK_SECRETS", "whsec_c2hvcnQ="),
+        ("NOTIFIER_WEBHOOK_SECRETS", "whsec_*"),
+        ("NOTIFIER_WEBHOOK_SECRETS", ",".join([f"whsec_{'A' * 32}"] * 6)),
+        ("NOTIFIER_WEBHOOK_TIMEOUT", "0s"),
+        ("NOTIFIER_WEBHOOK_TIMEOUT", "2m"),
+        ("NOTIFIER_WEBHOOK_DELAYS", ""),
+        ("NOTIFIER_WEBHOOK_DELAYS", "5s,0s"),
+        ("NOTIFIER_WEBHOOK_DELAYS", "5s,2h"),
+        ("NOTIFIER_WEBHOOK_PARALLEL", "0"),
     ],
 )
 def test_each_mistake_is_named(
@@ -87,3 +102,24 @@ def test_the_address_of_smsc_may_name_the_page(
 ) -> None:
     settings = given(monkeypatch, {**environment, "SMSC_API_URL": f"https://smsc.ru{page}"})
     assert settings.smsc_api_url == "https://smsc.ru"
+
+
+def test_an_access_controller_needs_a_secret(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    named = {**environment, "NOTIFIER_WEBHOOK_URL": "http://10.0.0.7:8000/access?key=hidden"}
+    with pytest.raises(SettingsError, match="NOTIFIER_WEBHOOK_URL needs NOTIFIER_WEBHOOK_SECRETS"):
+        given(monkeypatch, named)
+    keys = f"whsec_{'A' * 32}, whsec_{'B' * 32}"
+    settings = given(monkeypatch, {**named, "NOTIFIER_WEBHOOK_SECRETS": keys})
+    assert len(settings.webhook_secrets) == 2
+    assert settings.webhook_delays[0] == timedelta(seconds=5)
+    assert not any(word in repr(settings) for word in ("hidden", "AAAA", "BBBB"))
+    assert build(settings).loops[-2].name == "access-watch"
+
+
+def test_without_an_access_controller_nothing_is_sent(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    settings = given(monkeypatch, {**environment, "NOTIFIER_WEBHOOK_URL": ""})
+    assert not any("access" in loop.name for loop in build(settings).loops)

@@ -89,6 +89,17 @@ MESSAGES = Counter(
     ["channel", "outcome"],
     registry=REGISTRY,
 )
+WEBHOOKS = Counter(
+    "saldo_webhook_attempts_total",
+    "Attempts to tell the access controller who is blocked, by outcome: delivered, failed",
+    ["outcome"],
+    registry=REGISTRY,
+)
+ACCESS_UNDELIVERED = Gauge(
+    "saldo_access_undelivered",
+    "Contracts whose newest access the controller does not know yet",
+    registry=REGISTRY,
+)
 DIFFERENCES = Gauge(
     "saldo_reconciliation_differences",
     "Open differences between a provider's books and ours, by name",

@@ -31,6 +31,7 @@ from shared.settings_forms import (
     Network,
     Networks,
     Roubles,
+    Secrets,
     Services,
     SigningKeys,
     parse_duration,
@@ -47,6 +48,7 @@ __all__ = [
     "Network",
     "Networks",
     "Roubles",
+    "Secrets",
     "parse_duration",
 ]
 

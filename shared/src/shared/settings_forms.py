@@ -132,9 +132,7 @@ Networks = Annotated[
     BeforeValidator(lambda value: tuple(ip_network(part) for part in _split(value))),
 ]
 """A comma-separated list of networks such as ``10.0.0.0/8``."""
-SigningKeys = Annotated[
-    tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_strong)
-]
-EncryptionKeys = Annotated[
-    tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_readable)
-]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+"""A comma-separated list of texts that no log shows."""
+SigningKeys = Annotated[Secrets, AfterValidator(_strong)]
+EncryptionKeys = Annotated[Secrets, AfterValidator(_readable)]

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
-from notifier import consumer, delivery, journal, prepare, web
+from notifier import (
+    access,
+    access_delivery,
+    consumer,
+    delivery,
+    journal,
+    prepare,
+    web,
+    webhook,
+)
+from notifier.access_delivery import Lane, Target
 from notifier.channels.log import Log
 from notifier.channels.port import Channel
 from notifier.channels.smsc import Smsc
@@ -23,6 +34,7 @@ from shared.service import Service
 
 NAME: Final = "notifier"
 PRUNE_SECONDS: Final = 3600.0
+WATCH_SECONDS: Final = 60.0
 
 
 def build(settings: Settings, clock: Clock = system_clock) -> Service:
@@ -37,6 +49,7 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
         Delivery(db, vault, channel, _patience(settings, channel), clock)
         for channel in (_sms(settings), _email(settings))
     ]
+    lane = _lane(settings, db, clock)
     return Service(
         name=NAME,
         db=db,
@@ -46,15 +59,18 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
         loops=(
             _preparing(settings, db, clock),
             *(_delivering(settings, d) for d in deliveries),
+            *_controlling(settings, lane),
             _pruning(settings, db, clock),
         ),
-        lifespan=lambda: _open([d.channel for d in deliveries]),
+        lifespan=lambda: _open([d.channel for d in deliveries], lane),
     )
 
 
 @asynccontextmanager
-async def _open(channels: list[Channel]) -> AsyncIterator[None]:
+async def _open(channels: list[Channel], lane: Lane | None) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
+        if lane is not None:
+            await stack.enter_async_context(access_delivery.opened(lane))
         for channel in channels:
             await stack.enter_async_context(channel.opened())
         yield
@@ -113,6 +129,31 @@ def _delivering(settings: Settings, deliver: Delivery) -> Loop:
     pause = min(1.0, settings.poll_seconds)
     name = deliver.channel.name
     return Loop(f"deliver-{name}", step, pause, deliver.db.signal(prepare.ready_signal(name)))
+
+
+def _lane(settings: Settings, db: Database, clock: Clock) -> Lane | None:
+    """Return the way to the access controller; None where there is none, and states are kept."""
+    url = settings.webhook_url.get_secret_value()
+    if not url:
+        return None
+    target = Target(
+        url=url,
+        secrets=tuple(webhook.secret(s.get_secret_value()) for s in settings.webhook_secrets),
+        timeout=settings.webhook_timeout,
+        delays=settings.webhook_delays,
+        parallel=settings.webhook_parallel,
+    )
+    return Lane(db, clock, target)
+
+
+def _controlling(settings: Settings, lane: Lane | None) -> tuple[Loop, ...]:
+    if lane is None:
+        return ()
+    pause = min(1.0, settings.poll_seconds)
+    return (
+        Loop("access", partial(access_delivery.step, lane), pause, lane.db.signal(access.SIGNAL)),
+        Loop("access-watch", partial(access_delivery.watch, lane), WATCH_SECONDS),
+    )
 
 
 def _pruning(settings: Settings, db: Database, clock: Clock) -> Loop:

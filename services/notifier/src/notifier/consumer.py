@@ -1,4 +1,4 @@
-"""What the notifier hears: the directory's states, and facts that subscribers are to be told.
+"""What the notifier hears: states of the directory and of access, and facts to be told.
 
 Nothing is sent here. A fact becomes rows of the journal in the event's own transaction; the
 recipient is found and the text written afterwards, so no order of the events matters.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TypeVar
 
-from notifier import directory, journal
+from notifier import access, directory, journal
 from notifier.journal import Notice
 from notifier.messages import Facts, Kind, LowBalance, Payment
 from shared.clock import Clock
@@ -27,13 +27,7 @@ from shared.events import (
     PaymentPosted,
     SubscriberChanged,
 )
-from shared.events_billing import (
-    ContractBlocked,
-    ContractUnblocked,
-    PromiseClosed,
-    PromiseEnding,
-    PromiseGranted,
-)
+from shared.events_billing import PromiseClosed, PromiseEnding, PromiseGranted
 from shared.events_gateway import PaymentMethodRevoked, PaymentMethodSaved
 from shared.inbox import Consumer
 from shared.topology import NOTIFIER
@@ -64,6 +58,7 @@ def make(db: Database, vault: Vault, freshness: Freshness, clock: Clock) -> Cons
         await journal.add(tx, _notices(events, freshness), at)
         await journal.drop(tx, _recovered(events, freshness), "recovered", at)
         await journal.wake(tx, woken, at)
+        await access.keep(tx, events, at)
 
     return Consumer(NOTIFIER, db, handle)
 
@@ -72,13 +67,23 @@ _UNTOLD = frozenset(
     kind.TYPE
     for kind in (
         *(PaymentMethodSaved, PaymentMethodRevoked),
-        *(PromiseGranted, PromiseEnding, PromiseClosed, ContractBlocked, ContractUnblocked),
+        *(PromiseGranted, PromiseEnding, PromiseClosed),
     )
 )
 """Heard, and said to no subscriber: what was done on a page is answered there."""
-_READ = _UNTOLD | frozenset(
-    kind.TYPE
-    for kind in (ContractChanged, SubscriberChanged, PaymentPosted, BalanceLow, BalanceRecovered)
+_READ = (
+    _UNTOLD
+    | access.HEARD
+    | frozenset(
+        kind.TYPE
+        for kind in (
+            ContractChanged,
+            SubscriberChanged,
+            PaymentPosted,
+            BalanceLow,
+            BalanceRecovered,
+        )
+    )
 )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from email.utils import parseaddr
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from notifier import addresses
+from notifier import addresses, webhook
 from notifier.channels.smtp import parse_url
-from shared.settings import Common, Duration, Durations, HttpUrl
+from shared.settings import Common, Duration, Durations, HttpUrl, Secrets
 
 LOG_URL: Final = "log://"
 """As `SMTP_URL`: e-mail is only written to the log."""
@@ -34,13 +35,42 @@ def _not_empty(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     return value
 
 
+def _within_an_hour(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+    if not all(timedelta(0) < each <= timedelta(hours=1) for each in value):
+        raise ValueError("expected lengths of time of more than nothing and at most 1h")
+    return value
+
+
 def _smsc_base(value: str) -> str:
     """Take the address with or without the page: SMSC.ru documents `<base>/sys/send.php`."""
     return value.removesuffix("/send.php").removesuffix("/sys")
 
 
+def _webhook_url(value: SecretStr) -> SecretStr:
+    written = value.get_secret_value()
+    try:
+        parts = urlsplit(written)
+        usable = not written or (parts.scheme in ("http", "https") and parts.hostname)
+        usable = usable and parts.port != 0 and written.isprintable() and " " not in written
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("expected an address such as https://bras.example.org/access")
+    return value
+
+
+def _webhook_secrets(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for each in value:
+        webhook.secret(each.get_secret_value())
+    return value
+
+
+WebhookUrl = Annotated[SecretStr, AfterValidator(_webhook_url)]
+"""An address that may hold a password; empty for none."""
+WebhookSecrets = Annotated[Secrets, Field(max_length=5), AfterValidator(_webhook_secrets)]
 SmscUrl = Annotated[HttpUrl, AfterValidator(_smsc_base)]
 Delays = Annotated[Durations, AfterValidator(_not_empty)]
+WebhookDelays = Annotated[Delays, AfterValidator(_within_an_hour)]
 
 
 class Settings(Common):
@@ -88,6 +118,28 @@ class Settings(Common):
     )
     keep_messages: Duration = Field(timedelta(days=180), validation_alias="NOTIFIER_KEEP_MESSAGES")
 
+    webhook_url: WebhookUrl = Field(
+        SecretStr(""),
+        validation_alias="NOTIFIER_WEBHOOK_URL",
+        description="the access controller that is told who is blocked; empty: nobody is told",
+    )
+    webhook_secrets: WebhookSecrets = Field(
+        (),
+        validation_alias="NOTIFIER_WEBHOOK_SECRETS",
+        description="whsec_... of Standard Webhooks, newest first; each of them signs",
+    )
+    webhook_timeout: Duration = Field(
+        timedelta(seconds=15),
+        validation_alias="NOTIFIER_WEBHOOK_TIMEOUT",
+        gt=timedelta(0),
+        le=timedelta(minutes=1),
+    )
+    webhook_delays: WebhookDelays = Field(
+        tuple(timedelta(seconds=s) for s in (5, 30, 120, 300, 900)),
+        validation_alias="NOTIFIER_WEBHOOK_DELAYS",
+    )
+    webhook_parallel: int = Field(8, validation_alias="NOTIFIER_WEBHOOK_PARALLEL", ge=1, le=64)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         wrong = []
@@ -100,6 +152,8 @@ class Settings(Common):
                 "NOTIFIER_KEEP_MESSAGES must be at least twice NOTIFIER_PAYMENT_MAX_AGE and "
                 "NOTIFIER_LOW_BALANCE_MAX_AGE: a forgotten message could be sent again"
             )
+        if self.webhook_url.get_secret_value() and not self.webhook_secrets:
+            wrong.append("NOTIFIER_WEBHOOK_URL needs NOTIFIER_WEBHOOK_SECRETS")
         if wrong:
             raise ValueError("; ".join(wrong))
         return self

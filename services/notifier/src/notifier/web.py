@@ -137,13 +137,14 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
         when, _, this = base64.urlsafe_b64decode(cursor).decode().partition("|")
         place = datetime.fromisoformat(when), UUID(this)
     except ValueError:
-        raise _wrong_cursor() from None
+        raise wrong_cursor() from None
     if place[0].tzinfo is None:
-        raise _wrong_cursor()
+        raise wrong_cursor()
     return place
 
 
-def _wrong_cursor() -> Invalid:
+def wrong_cursor() -> Invalid:
+    """Return the refusal of a cursor that no page has given."""
     return invalid(
         "cursor",
         "take it from next_cursor as it is, or leave it out to begin anew",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
-from notifier import directory, journal
+from notifier import access, access_leases, directory, journal
 from shared import conflict, inbox, outbox
 
 SCHEMAS: tuple[MetaData, ...] = (
     directory.schema,
     journal.schema,
+    access.schema,
+    access_leases.schema,
     outbox.schema,
     inbox.schema,
     conflict.schema,
