@@ -1,0 +1,289 @@
+"""What a main contract hands on: the example of the rules, and any history against a model."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core_billing import accounts, contracts, correction_acts, distribution, operations, terms
+from core_billing.correction_rules import Action, Wish
+from core_billing.drafts import Part, Payment
+from core_billing.revisions import By
+from core_billing.terms import Terms
+from shared.db import transaction
+
+on_sqlite = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+
+
+async def subordinate(books: Any, main: str, *below: tuple[str, int]) -> None:
+    """Put contracts below a main one, each with its priority."""
+    async with transaction(books.db) as tx:
+        found = await contracts.find_all(tx, [main, *(number for number, _ in below)])
+        for number, priority in below:
+            one = Terms(found[number].id, 1, "anna", main_id=found[main].id, priority=priority)
+            await terms.put(tx, one)
+        await accounts.tie(tx, found[main].id)
+
+
+async def test_the_example_of_the_rules(call: Any, books: Any, take: Any) -> None:
+    await books.open("A", books.asked("C", "-300.00"), books.asked("B", "-100.00"))
+    for number, priority in (("B", 1), ("C", 2)):
+        body = {"main": "A", "priority": priority}
+        assert (await call("POST", f"/contracts/{number}/terms", body))[0] == 200
+    one = await take("p1", 20_000, "A")
+    for number, balance in (("A", "0.00"), ("B", "0.00"), ("C", "-200.00")):
+        assert (await call("GET", f"/contracts/{number}"))[1]["balance"] == balance
+    assert await books.balances() == {"A": 0, "B": 0, "C": -20_000}
+    account = "adjustment:distribution"
+    handed = [line for line in await books.lines() if account in line[3:5]]
+    assert [(line[0], *line[3:6]) for line in handed] == [
+        (str(one), "contract:A", account, 20_000),
+        (str(one), account, "contract:B", 10_000),
+        (str(one), account, "contract:C", 10_000),
+    ]
+    assert (await books.proof()).faults == []
+    # Said again, it is handed on no second time.
+    await take("p1", 20_000, "A")
+    assert await books.balances() == {"A": 0, "B": 0, "C": -20_000}
+    path = f"/payments/{one}/corrections"
+    for body, balances in (
+        ({"action": "amount", "amount": "450"}, {"A": 5_000, "B": 0, "C": 0}),
+        ({"action": "annul"}, {"A": 0, "B": -10_000, "C": -30_000}),
+        ({"action": "restore"}, {"A": 5_000, "B": 0, "C": 0}),
+        ({"action": "move", "contract": "C"}, {"A": 0, "B": -10_000, "C": 15_000}),
+        ({"action": "amount", "amount": "50"}, {"A": 0, "B": -10_000, "C": -25_000}),
+        ({"action": "move", "contract": "A"}, {"A": 0, "B": -5_000, "C": -30_000}),
+    ):
+        status, made = await call("POST", path, {**body, "reason": "проверка"})
+        assert status == 201, made
+        assert await books.balances() == balances
+    assert {one["contract"]: one["balance"] for one in made["balances"]} == {
+        "A": "0.00",
+        "B": "-50.00",
+        "C": "-300.00",
+    }
+    assert (await books.proof()).faults == []
+
+
+@on_sqlite
+async def test_who_gets_nothing(call: Any, books: Any, take: Any) -> None:
+    opened = [books.asked(*one) for one in (("B", "-1.00"), ("C", "5.00"), ("D", "-2.00"))]
+    await books.open("A", *opened)
+    await subordinate(books, "A", ("B", 1), ("C", 1), ("D", 2))
+    async with transaction(books.db) as tx:
+        await contracts.set_open(tx, books.core.rules, "B", False, books.clock(), "")
+    await call("POST", "/settings", {"name": "distribute_to_subordinates", "value": False})
+    await take("p1", 100, "A")
+    assert await books.balances() == {"A": 100, "B": -100, "C": 500, "D": -200}
+    await call("POST", "/settings", {"name": "distribute_to_subordinates", "value": True})
+    # No more than was paid now, and nothing to the closed one or the one without a debt.
+    await take("p2", 50, "A")
+    assert await books.balances() == {"A": 100, "B": -100, "C": 500, "D": -150}
+    freed = await call("POST", "/contracts/D/terms", {"main": None})
+    assert freed[0] == 200
+    await take("p3", 50, "A")
+    assert await books.balances() == {"A": 150, "B": -100, "C": 500, "D": -150}
+
+
+async def test_a_main_contract_in_debt_covers_its_own_first(books: Any, take: Any) -> None:
+    opened = [books.asked(*one) for one in (("A", "-1.00"), ("B", "-1.00"), ("C", "-1.00"))]
+    await books.open(*opened, "M")
+    await subordinate(books, "A", ("B", 5))
+    await subordinate(books, "M", ("C", 5))
+    await take("p1", 130, "A")
+    assert await books.balances() == {"A": 0, "B": -70, "C": -100, "M": 0}
+    # One payment onto two main contracts is handed on by one operation.
+    await books.arrive(books.paid("p2", 90, ("A", 50), ("M", 40)))
+    assert await books.balances() == {"A": 0, "B": -20, "C": -60, "M": 0}
+    assert (await books.proof()).faults == []
+
+
+@given(
+    kopecks=st.integers(0, 100),
+    debts=st.lists(st.integers(-5, 40), max_size=6),
+)
+def test_debts_are_filled_in_their_order(kopecks: int, debts: list[int]) -> None:
+    given_out = distribution.shares(kopecks, [(str(n), debt) for n, debt in enumerate(debts)])
+    left = kopecks
+    for n, debt in enumerate(debts):
+        got = given_out.get(str(n), 0)
+        assert got == max(0, min(left, debt))
+        left -= got
+    assert sum(given_out.values()) <= kopecks
+
+
+BELOW = {"M": (("S1", 2), ("S2", 1)), "N": (("T1", 1),)}
+NUMBERS = ("M", "N", "S1", "S2", "T1", "F")
+KOPECKS = st.integers(1, 60)
+STEPS = st.one_of(
+    st.tuples(st.just("fee"), st.sampled_from(NUMBERS), KOPECKS),
+    st.tuples(st.just("pay"), st.sampled_from(["M", "M", "N", "S1", "F"]), KOPECKS),
+    st.tuples(st.just("move"), st.integers(0, 5), st.sampled_from([*NUMBERS, None])),
+    st.tuples(st.just("amount"), st.integers(0, 5), KOPECKS),
+    st.tuples(st.just("annul"), st.integers(0, 5), st.none()),
+    st.tuples(st.just("restore"), st.integers(0, 5), st.none()),
+)
+
+
+@dataclass
+class Paid:
+    """A payment as the model knows it."""
+
+    kopecks: int
+    holder: str | None
+    annulled: bool = False
+    handed: dict[str, int] = field(default_factory=dict)
+    revisions: int = 1
+
+
+@dataclass
+class Model:
+    """Balances, and what each payment has handed on."""
+
+    balances: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NUMBERS, 0))
+    payments: list[Paid] = field(default_factory=list)
+
+    def put(self, one: Paid) -> None:
+        """Let a payment lie where it lies, and hand it on."""
+        if one.annulled or one.holder is None:
+            return
+        self.balances[one.holder] += one.kopecks
+        left = min(one.kopecks, max(0, self.balances[one.holder]))
+        for number, _ in sorted(BELOW.get(one.holder, ()), key=lambda pair: pair[1]):
+            share = min(left, max(0, -self.balances[number]))
+            if share:
+                one.handed[number] = share
+                self.balances[number] += share
+                self.balances[one.holder] -= share
+                left -= share
+
+    def take_back(self, one: Paid) -> None:
+        """Undo what `put` has done."""
+        if one.annulled or one.holder is None:
+            return
+        for number, share in one.handed.items():
+            self.balances[number] -= share
+            self.balances[one.holder] += share
+        one.handed = {}
+        self.balances[one.holder] -= one.kopecks
+
+    def correct(self, action: str, which: int, what: Any) -> bool:
+        """Correct a payment; say whether the rules allow it."""
+        if which >= len(self.payments):
+            return False
+        one = self.payments[which]
+        allowed = {
+            "move": not one.annulled and one.holder != what,
+            "amount": not one.annulled and one.kopecks != what,
+            "annul": not one.annulled,
+            "restore": one.annulled,
+        }[action]
+        if not allowed:
+            return False
+        self.take_back(one)
+        one.annulled = action == "annul"
+        if action == "move":
+            one.holder = what
+        if action == "amount":
+            one.kopecks = what
+        one.revisions += 1
+        self.put(one)
+        return True
+
+
+class Story:
+    """One history, on contracts that no other history uses."""
+
+    def __init__(self, books: Any) -> None:
+        self.books = books
+        self.prefix = uuid4().hex[:8] + "-"
+        self.model = Model()
+        self.by = By("anna", books.clock(), "c-1")
+
+    async def begin(self) -> None:
+        """Open the contracts and put some below others."""
+        await self.books.open(*(self.prefix + number for number in NUMBERS))
+        for main, below in BELOW.items():
+            named = [(self.prefix + number, priority) for number, priority in below]
+            await subordinate(self.books, self.prefix + main, *named)
+
+    async def step(self, kind: str, who: Any, what: Any) -> None:
+        """Do one thing in the books and in the model, and compare the balances."""
+        if kind == "fee":
+            await self.fee(who, what)
+        elif kind == "pay":
+            await self.pay(who, what)
+        elif self.model.correct(kind, who, what):
+            await self.correct(kind, who, what)
+        kept = await self.books.balances()
+        assert {n: kept[self.prefix + n] for n in NUMBERS} == self.model.balances
+
+    async def fee(self, number: str, kopecks: int) -> None:
+        """Charge a contract."""
+        name = accounts.of_contract(self.prefix + number)
+        charge = Payment("fee:x", uuid4().hex, -kopecks, (), self.by.at)
+        async with transaction(self.books.db) as tx:
+            rules, part = self.books.core.rules, Part(1, name, -kopecks)
+            await operations.carry_out(tx, rules, charge, [part], self.by.at, "c-1")
+        self.model.balances[number] -= kopecks
+
+    async def pay(self, number: str, kopecks: int) -> None:
+        """Take a payment at the desk."""
+        key = f"{self.prefix}{len(self.model.payments)}"
+        shares = ((self.prefix + number, kopecks),)
+        await self.books.arrive(Payment("cash:anna", key, kopecks, shares, self.by.at))
+        one = Paid(kopecks, number)
+        self.model.payments.append(one)
+        self.model.put(one)
+
+    async def correct(self, kind: str, which: int, what: Any) -> None:
+        """Correct a payment as the model has."""
+        number = self.prefix + what if kind == "move" and what is not None else None
+        wish = Wish(
+            Action(kind),
+            "so",
+            names_contract=kind == "move",
+            number=number,
+            amount_kopecks=what if kind == "amount" else None,
+        )
+        reference = ("cash:anna", f"{self.prefix}{which}")
+        seen = self.model.payments[which].revisions - 1
+        async with transaction(self.books.db) as tx:
+            done = await correction_acts.correct(
+                tx, self.books.core.rules, reference, seen, wish, self.by
+            )
+        one = self.model.payments[which]
+        newest = done.chain.newest
+        assert newest.number == one.revisions
+        assert newest.amount_kopecks == (0 if one.annulled else one.kopecks)
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """A loop of the test's own: hypothesis calls functions, not coroutines."""
+    with asyncio.Runner() as made:
+        yield made
+
+
+@on_sqlite
+def test_any_history_hands_on_as_the_model_does(books: Any, runner: asyncio.Runner) -> None:
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(steps=st.lists(STEPS, min_size=4, max_size=12))
+    def histories(steps: list[tuple[str, Any, Any]]) -> None:
+        async def tell() -> None:
+            story = Story(books)
+            await story.begin()
+            for step in steps:
+                await story.step(*step)
+
+        runner.run(tell())
+
+    histories()
+    report = runner.run(books.proof())
+    assert report.faults == []
+    runner.run(books.db.close())
