@@ -152,6 +152,13 @@ async def waiting(db: Database, service: str) -> int:
     return int(count)
 
 
+def pauses_before(attempts: int) -> timedelta:
+    """Return how long an event has waited between so many failed attempts and the next one."""
+    return timedelta(
+        seconds=sum(delay_seconds(n, _BACKOFF_SECONDS) for n in range(1, attempts + 1))
+    )
+
+
 async def prune(db: Database, at: datetime) -> int:
     """Delete what was sent more than a day ago, at most 10 000 rows; return how many."""
     # Rows are sent nearly in the order of their ids, so a look at the oldest ones needs no index.

@@ -77,6 +77,8 @@ payment = Table(
     Column("correlation_id", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("paid_at", Instant),
+    # When the provider first said that the payer had confirmed.
+    Column("confirmed_at", Instant),
     # Who asked, under which key of theirs and for what; the status they were answered first.
     Column("caller", Text),
     Column("caller_key", Text),
@@ -133,6 +135,7 @@ _FACTS: Final = (
     "income_kopecks",
     "method",
     "paid_at",
+    "confirmed_at",
     "reason",
     "suspense",
     "held",

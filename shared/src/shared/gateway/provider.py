@@ -84,6 +84,8 @@ class ProviderPayment:
     """Why it was canceled."""
     on_hold: bool = False
     """The money is held on the payer's side and waits to be taken."""
+    confirmed: bool = False
+    """The payer has confirmed, and the outcome is open; so it is of held money without saying."""
     hold_until: datetime | None = None
     """When the hold ends by itself."""
     lapsed: bool = False

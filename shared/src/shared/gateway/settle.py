@@ -15,6 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from shared.events import Allocation, PaymentCanceled, PaymentSucceeded
+from shared.events_billing import PaymentPending
 from shared.events_gateway import ChargeFailed, FailureClass
 from shared.gateway.consent import Consent
 from shared.gateway.method import ProviderMethod
@@ -63,6 +64,8 @@ class Payment:
     """What of that is on its way back or back."""
     method: str = ""
     paid_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    """When the provider first said that the payer had confirmed."""
     reason: str = ""
     suspense: str | None = None
     held: str | None = None
@@ -100,7 +103,7 @@ class Decision:
     """What a payment becomes, what is said of it, and whether a person must look."""
 
     payment: Payment
-    event: PaymentSucceeded | PaymentCanceled | ChargeFailed | None = None
+    event: PaymentSucceeded | PaymentPending | PaymentCanceled | ChargeFailed | None = None
     alarm: str | None = None
     poll: bool = False
     """Whether the provider has more to tell."""
@@ -131,7 +134,8 @@ def decide(payment: Payment, truth: ProviderPayment, rules: Rules, at: datetime)
         return replace(done, alarm=LAPSED) if truth.lapsed and done.event else done
     status = max(known.status, Status.PENDING, key=lambda status: status.rank)
     waiting = Decision(replace(known, status=status), poll=True)
-    return _on_hold(waiting, truth, rules) if truth.on_hold else waiting
+    waiting = _on_hold(waiting, truth, rules) if truth.on_hold else waiting
+    return _confirmed(waiting, truth, rules, at) if truth.confirmed or truth.on_hold else waiting
 
 
 def canceled(
@@ -253,6 +257,23 @@ def _on_hold(waiting: Decision, truth: ProviderPayment, rules: Rules) -> Decisio
         return replace(waiting, hold=HeldMoney(truth.amount_kopecks, truth.hold_until))
     heard = known.held == held or held == BEFORE_CUTOVER
     return replace(waiting, payment=replace(known, held=held), alarm=None if heard else held)
+
+
+def _confirmed(waiting: Decision, truth: ProviderPayment, rules: Rules, at: datetime) -> Decision:
+    """Say once that the payer has confirmed: whoever is short of money need not be cut off now."""
+    known, shares = waiting.payment, _shares(waiting.payment, truth.amount_kopecks)
+    said = known.confirmed_at is not None
+    if said or not shares or _objection(known, truth, rules) is not None:
+        return waiting
+    event = PaymentPending(
+        contract=_contract(known),
+        occurred_at=at,
+        provider=known.shop,
+        provider_payment_id=truth.id,
+        amount_kopecks=truth.amount_kopecks,
+        allocations=shares,
+    )
+    return replace(waiting, payment=replace(known, confirmed_at=at), event=event)
 
 
 def _objection(known: Payment, truth: ProviderPayment, rules: Rules) -> str | None:

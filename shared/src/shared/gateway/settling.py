@@ -13,6 +13,7 @@ import structlog
 from shared import outbox
 from shared.db import Tx
 from shared.events import Event, PaymentCanceled, PaymentSucceeded
+from shared.events_billing import PaymentPending
 from shared.events_gateway import ChargeFailed
 from shared.gateway import (
     captures,
@@ -124,7 +125,7 @@ def event_of(gateway: Gateway, decision: Decision) -> Event:
             revision="failed",
             correlation_id=payment.correlation_id,
         )
-    if not isinstance(body, PaymentCanceled):
+    if not isinstance(body, PaymentCanceled | PaymentPending):
         raise TypeError("there is no event in this decision")
     return body.event(
         gateway.producer.name,

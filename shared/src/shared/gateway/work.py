@@ -12,6 +12,7 @@ from shared.db import Tx, transaction
 from shared.events import Event
 from shared.gateway import (
     aliases,
+    alive,
     callbacks,
     captures,
     capturing,
@@ -98,6 +99,7 @@ def loops(gateway: Gateway) -> Sequence[Loop]:
         Loop("differences", of(verifying.step), every, signal(DIFFERENCES)),
         Loop("open differences", of(_measure), MEASURE_EVERY_SECONDS),
         Loop("sweeps", of(sweep.nightly), SWEEPS_EVERY_SECONDS),
+        Loop("signs of life", of(alive.step), alive.EVERY_SECONDS),
         Loop("pruning", of(_prune), PRUNE_EVERY_SECONDS),
     )
 

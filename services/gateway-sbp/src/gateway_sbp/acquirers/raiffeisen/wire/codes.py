@@ -129,6 +129,7 @@ def paid(shop: str, said: Any, at: datetime, *, test: bool) -> ProviderPayment:
         created_at=created_at,
         paid_at=moment(said.get("transactionDate")) if done else None,
         method=METHOD,
+        confirmed=status == IN_PROGRESS,
         reason="" if became is not Status.CANCELED else DECLINED if refused else EXPIRED,
         expires_at=expires,
         payment_id=payment_id(order),

@@ -52,6 +52,8 @@ NOTHING_LEFT: Final = UNPAID | {ENDED, REFUNDED, "DEADLINE_EXPIRED", "REJECTED",
 """There is no money of this payment that could be sent back."""
 
 _PAID: Final = SETTLED | REFUNDING
+_CONFIRMED: Final = frozenset({"AUTHORIZED", "CONFIRMING", "CONFIRM_CHECKING"})
+"""The payer has confirmed, and the money is not ours yet."""
 _DECLINED: Final = frozenset({"REJECTED", "AUTH_FAIL"})
 _OVER: Final = UNPAID | _DECLINED | {"DEADLINE_EXPIRED", "REVERSED"}
 """What is final once the code has ended; every other word is waited for."""
@@ -161,6 +163,7 @@ def payment(
         created_at=at if known is None else known.created_at,
         paid_at=at if status is Status.SUCCEEDED else None,
         method=METHOD,
+        confirmed=status is Status.PENDING and word in _CONFIRMED,
         reason=code if reason == DECLINED and code not in ("", OK) else reason,
         expires_at=None if known is None else known.expires_at,
         payment_id=payment_id(order),
