@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Column, Row, Select, literal, select, tuple_
 
@@ -18,6 +18,14 @@ from shared.db import Tx
 from shared.errors import invalid
 
 PAGE_MAX = 200
+KINDS: Final = frozenset(
+    (
+        *("payment", "refund", "opening", "fee", "transfer", "distribution", "write_off"),
+        *("reversal", "correction"),
+    )
+)
+PROMISE: Final = "promise"
+"""The label of the fee for a promised payment."""
 
 _CURSOR = re.compile(r"(\d{1,18})\.(-?\d{1,5})", re.ASCII)
 
@@ -89,6 +97,21 @@ class Entry:
         return accounts.provider_of(self.source)
 
     @property
+    def fee(self) -> str | None:
+        """Return the label of what a fee is for."""
+        is_fee = self.source.startswith(accounts.FEE)
+        return self.source.removeprefix(accounts.FEE) if is_fee else None
+
+    @property
+    def word(self) -> str:
+        """Return the word for people: closer than the kind where a subscriber would ask."""
+        if self.kind == "payment" and self.source.startswith(accounts.CASH):
+            return "cash"
+        if self.kind == "fee" and self.fee == PROMISE:
+            return "promise_fee"
+        return self.kind if self.kind in KINDS else "other"
+
+    @property
     def reference(self) -> str:
         """Return the operation's business reference."""
         suffix = f"#{self.revision}" if self.revision > 1 else ""
@@ -109,12 +132,12 @@ async def entries(
         # One by one: each is read from its index in order, however many entries it has.
         for side in (_CREDITED, _DEBITED):
             rows = await tx.execute(_page(side, contract.id, after, limit))
-            found += [_read(row, contract.number, side.sign) for row in rows]
+            found += [read(row, contract.number, side.sign) for row in rows]
     page = sorted(found, key=lambda entry: entry.cursor, reverse=True)[:limit]
-    return await _with_payments(tx, page)
+    return await with_payments(tx, page)
 
 
-async def _with_payments(tx: Tx, page: Sequence[Entry]) -> list[Entry]:
+async def with_payments(tx: Tx, page: Sequence[Entry]) -> list[Entry]:
     """Name the payments of the refunds on a page; a page without any asks nothing."""
     ids = {entry.external_id for entry in page if entry.is_refund}
     if not ids:
@@ -152,7 +175,8 @@ def _page(side: Side, contract_id: int, after: Cursor | None, limit: int) -> Sel
     return statement.where(tuple_(*place) < tuple_(*(literal(part) for part in after)))
 
 
-def _read(row: Row[Any], number: str, sign: int) -> Entry:
+def read(row: Row[Any], number: str, sign: int) -> Entry:
+    """Return the entry of a row; `sign` is what its side of the posting does to the contract."""
     return Entry(
         cursor=Cursor(row.payment_id, row.line),
         number=number,

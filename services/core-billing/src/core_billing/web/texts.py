@@ -53,6 +53,15 @@ TEXTS: Final[Catalogue] = {
     "recent": Text("Recent entries", "Последние операции"),
     "no_entries": Text("Nothing here yet", "Операций пока не было"),
     "entry_payment": Text("Payment received", "Пополнение"),
+    "entry_cash": Text("Cash received", "Оплата наличными"),
+    "entry_fee": Text("Fee", "Абонентская плата"),
+    "entry_transfer": Text("Transfer between contracts", "Перенос между договорами"),
+    "entry_distribution": Text(
+        "From the main contract to others", "Распределение с главного договора"
+    ),
+    "entry_write_off": Text("Debt written off", "Списание долга"),
+    "entry_promise_fee": Text("Fee for a promised payment", "Плата за обещанный платёж"),
+    "entry_other": Text("Other entry", "Другая операция"),
     "entry_refund": Text("Refund", "Возврат"),
     "entry_opening": Text("Balance brought over", "Перенесённый баланс"),
     "entry_reversal": Text("Entry taken back", "Отмена операции"),
