@@ -134,7 +134,8 @@ class Promises:
         """Return the promises of a contract, newest first."""
         async with reading(self.books.db) as tx:
             found = await contracts.find(tx, number)
-            return await promise_rows.page(tx, found and found.id, None, None, 1000)
+            assert found is not None
+            return await promise_rows.page(tx, found.id, None, None, 1000)
 
     async def tied(self, number: str) -> bool:
         """Say whether anything follows from the contract's balance."""

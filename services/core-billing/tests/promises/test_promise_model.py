@@ -194,8 +194,8 @@ def test_any_history_keeps_the_promises(unruled: Any, runner: asyncio.Runner) ->
     Life.promises, Life.runner = unruled, runner
     runner.run(Life.promises.rule(fee=rubles(FEE)))
     few = settings(
-        max_examples=12,
-        stateful_step_count=15,
+        max_examples=10,
+        stateful_step_count=12,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -182,7 +182,8 @@ def test_a_bound_that_is_just_kept_says_nothing() -> None:
     # Who is not in debt is below every limit, and a limit of nothing forbids every debt.
     rich = replace(good, balance_kopecks=0)
     none = rule(debt_limit="0.00")
-    assert promise_rules.decide(none, rich, Wish(Origin.MANAGER, 10_000), TODAY)
+    made = promise_rules.decide(none, rich, Wish(Origin.MANAGER, 10_000), TODAY)
+    assert made.amount_kopecks == 10_000
     assert refused(none, replace(rich, balance_kopecks=-1))[0] == "promise_debt_above_limit"
 
 
@@ -227,7 +228,8 @@ def test_the_suggested_sum_is_the_least_that_is_not_refused(
     held = rule(max="5000.00", fee=f"{fee // 100}.{fee % 100:02}")
     candidate = replace(ENOUGH, balance_kopecks=balance, floor_kopecks=floor)
     amount = promise_rules.suggested(held, candidate, fee)
-    assert promise_rules.decide(held, candidate, Wish(Origin.SUBSCRIBER, amount), TODAY)
+    made = promise_rules.decide(held, candidate, Wish(Origin.SUBSCRIBER, amount), TODAY)
+    assert made.amount_kopecks == amount
     if amount > 10_000:
         assert amount % 100 == 0
         wanted = refused(held, candidate, amount - 100, origin=Origin.SUBSCRIBER)[0]
