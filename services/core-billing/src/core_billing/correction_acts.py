@@ -23,13 +23,21 @@ from core_billing import correction_refusals as refusals
 from core_billing.accounts import Kept
 from core_billing.correction_rules import Action, Share, Wish
 from core_billing.drafts import Reference
-from core_billing.policies import CLOSED_BEFORE, PAYMENTS_CHANGEABLE, of_operator
+from core_billing.policies import (
+    CLOSED_BEFORE,
+    PAYMENT_MAX,
+    PAYMENT_MIN,
+    PAYMENTS_CHANGEABLE,
+    of_operator,
+)
+from core_billing.policy_rows import EVERYBODY, Policies
 from core_billing.revisions import By, Chain
 from core_billing.rules import Rules
 from shared import outbox
 from shared.db import Tx
 from shared.events import Event
 from shared.events_billing import PaymentAnnulled
+from shared.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ async def correct(
     if chain.newest.number != seen:
         raise refusals.CHANGED_MEANWHILE(**correction_rules.who(chain.newest, at))
     shares = correction_rules.decided(chain, wish, at)
-    await _check_policies(tx, rules, chain, shares, by.at)
+    await _check_policies(tx, rules, chain, shares, wish, by.at)
     # What the revision has handed on to subordinate contracts comes back before it goes.
     handed = await distribution.withdraw(tx, chain.newest.id, by.at)
     receipt, kept = await corrections.revise(tx, reference, seen, shares, by.at)
@@ -73,7 +81,7 @@ async def _known(tx: Tx, reference: Reference) -> Chain:
 
 
 async def _check_policies(
-    tx: Tx, rules: Rules, chain: Chain, shares: Sequence[Share], at: datetime
+    tx: Tx, rules: Rules, chain: Chain, shares: Sequence[Share], wish: Wish, at: datetime
 ) -> None:
     """Raise where a setting forbids it; none does for money that waits to be placed at all."""
     touched = {*(share.number for share in chain.standing.shares), *(to for to, _ in shares)}
@@ -87,10 +95,21 @@ async def _check_policies(
     policies = await policy_rows.load(tx, rules.day(at), *scopes)
     if not policies.get(PAYMENTS_CHANGEABLE):
         raise refusals.NOT_CHANGEABLE()
+    if wish.amount_kopecks is not None:
+        _check_bounds(policies, Money(wish.amount_kopecks))
     day = rules.day(chain.paid_at)
-    for first in (policies.get(CLOSED_BEFORE, scope) for scope in sorted(scopes)):
+    for first in (policies.get(CLOSED_BEFORE, scope) for scope in scopes or {EVERYBODY}):
         if first is not None and day < first:
             raise refusals.PERIOD_CLOSED(day=f"{day:%d.%m.%Y}", first=f"{first:%d.%m.%Y}")
+
+
+def _check_bounds(policies: Policies, amount: Money) -> None:
+    """Raise where a manager could not have taken a payment of this sum either."""
+    least, greatest = policies.get(PAYMENT_MIN), policies.get(PAYMENT_MAX)
+    if amount < least:
+        raise refusals.AMOUNT_BELOW_MIN(amount=amount, bound=least)
+    if amount > greatest:
+        raise refusals.AMOUNT_ABOVE_MAX(amount=amount, bound=greatest)
 
 
 async def _follow(

@@ -281,6 +281,11 @@ async def test_settings_forbid(call: Any, books: Any, take: Any) -> None:
     status, refused = await call("POST", path, wish("annul"))
     assert (status, refused["code"]) == (409, "period_closed")
     assert "23.11.2026" in refused["detail"]
+    for name, value in (("payment_min", "10"), ("payment_max", "20")):
+        await call("POST", "/settings", {"name": name, "value": value})
+    for amount, code in (("9.99", "amount_below_min"), ("20.01", "amount_above_max")):
+        status, refused = await call("POST", path, wish("amount", amount=amount))
+        assert (status, refused["code"]) == (422, code)
     await call("POST", "/settings", {"name": "payments_changeable", "value": False})
     status, refused = await call("POST", path, wish("annul"))
     assert (status, refused["code"]) == (409, "payments_not_changeable")
