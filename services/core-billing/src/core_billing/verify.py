@@ -1,4 +1,4 @@
-"""Proof of the books: every kept balance, every payment and the trial balance, from postings.
+"""Proof of the books: every balance, every payment and the trial balance, from postings.
 
 One picture of the database, read in bounded pieces: each statement aggregates a range of payments,
 so millions of rows neither fill the memory nor outlast a statement's time limit.
@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, and_, case, func, not_, or_, select, text, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
-from core_billing import verify_refunds
+from core_billing import verify_chains, verify_refunds
 from core_billing.accounts import CONTRACT, account, balance, source
 from core_billing.postings import payment, posting
 from shared.db import Database, Tx, is_postgres, reading
@@ -59,6 +59,8 @@ async def verify(db: Database, progress: Progress) -> Report:
         sums = await _sum_postings(tx, report, progress)
         await _compare_balances(tx, report, sums, progress)
         await verify_refunds.check(tx, report.fault, sums)
+        await verify_chains.check_revisions(tx, report.fault)
+        await verify_chains.check_promises(tx, report.fault)
     if report.debits_kopecks != report.credits_kopecks or sum(sums.values()) != 0:
         report.fault(
             f"trial balance: debits {Money(report.debits_kopecks)},"
@@ -77,6 +79,8 @@ async def _sum_postings(tx: Tx, report: Report, progress: Progress) -> dict[int,
         if start % (PIECE * PIECES_SUMMED) == 0:
             end = start + PIECE * PIECES_SUMMED
             piece = and_(posting.c.payment_id > start, posting.c.payment_id <= end)
+            # First: what the sums are before the piece is what its balances begin with.
+            await verify_chains.check_balances(tx, report.fault, piece, sums)
             for row in await tx.execute(_turnover(piece)):
                 sums[row.account_id] += int(row.credited) - int(row.debited)
                 report.debits_kopecks += int(row.debited)
