@@ -14,7 +14,14 @@ from typing import Final
 
 import structlog
 
-from core_billing import block_decision, block_guards, block_rows, blocks, life
+from core_billing import (
+    block_decision,
+    block_guards,
+    block_rows,
+    blocks,
+    life,
+    promise_jobs,
+)
 from core_billing import block_services as services
 from core_billing.block_decision import Judged
 from core_billing.block_guards import Guard
@@ -182,7 +189,7 @@ async def _promised(
 ) -> set[int]:
     """Give automatic promises to those that may have one; return who was."""
     wanted = [one.access.contract_id for one in due if one.access.automatic_promise]
-    return set(wanted[:0])
+    return await promise_jobs.before_block(tx, rules, policies, wanted, at) if wanted else set()
 
 
 async def _note(

@@ -92,12 +92,12 @@ async def before_block(
     if not wanting:
         return set()
     found = await promise_candidates.candidates(tx, rules, wanting, at)
-    gifts = [_automatic(rules, policies, one, at) for one in found.values()]
+    gifts = [automatic(rules, policies, one, at) for one in found.values()]
     given = await promise_grants.give(tx, rules, [one for one in gifts if one is not None], at)
     return set(given)
 
 
-def _automatic(rules: Rules, policies: Policies, candidate: Candidate, at: datetime) -> Gift | None:
+def automatic(rules: Rules, policies: Policies, candidate: Candidate, at: datetime) -> Gift | None:
     """Return the promise that a contract gets by itself; none where a rule says no."""
     rule = policies.get(PROMISE, of_group(candidate.group))
     if not rule.automatic or candidate.available_kopecks >= 0:
