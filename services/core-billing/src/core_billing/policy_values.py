@@ -24,9 +24,14 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _typed_day(value: Any) -> Any:
-    """Let through days as people write them: pydantic would read numbers as seconds, too."""
-    if type(value) is date or (isinstance(value, str) and _DAY.fullmatch(value)):
+    """Read a day as people write it: pydantic would take numbers for seconds, too."""
+    if type(value) is date:
         return value
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
     raise Wrong("a day such as 2026-11-22", "день вида 2026-11-22")
 
 

@@ -21,7 +21,7 @@ async def _take(call: Any, books: Any, **more: Any) -> str:
     )
     body = {"contract": "100245", "amount": "1250.50", "method": "cash", "receipt_number": "АБ-17"}
     status, taken = await call("POST", "/payments", {**body, "comment": "за ноябрь", **more})
-    assert status == 201, taken
+    assert status == 201, str(taken)
     return str(taken["id"])
 
 
