@@ -24,7 +24,7 @@ COMPILE := $(UV) pip compile --no-config --quiet --universal --python-version 3.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv demo test check-fast lint format faults bench bench-large bench-registers mutants lock clean
+.PHONY: help venv demo test check-fast lint format faults bench bench-large bench-registers bench-fees mutants lock clean
 
 ##@ Everyday
 
@@ -64,6 +64,9 @@ bench-large: $(DEV_READY) ## The same with ten million payments in the tables
 
 bench-registers: $(DEV_READY) ## Reconcile a register of 100 000 rows; print its time and memory
 	PYTHONPATH=tests .venv/bin/python -m bench.registers $(ARGS)
+
+bench-fees: $(DEV_READY) ## Charge the fees of 200 000 contracts, once killed five times; time and memory
+	PYTHONPATH=tests .venv/bin/python -m bench.fees $(ARGS)
 
 mutants: $(DEV_READY) ## Break each line of the money code and list what no test noticed
 	rm -rf .mutants && mkdir -p .mutants/src
