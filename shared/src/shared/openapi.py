@@ -133,6 +133,6 @@ def _parameters(
             for name, item in schema.get("properties", {}).items()
         ]
     if operation.keyed:
-        key = {"type": "string", "maxLength": 64}
+        key = {"type": "string", "pattern": "^[0-9A-Za-z+._:-]{1,64}$"}
         found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": key})
     return found

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from shared.api import read_body
+from shared.bodies import read_body
 from shared.client import Network, client_address, contains
 from shared.clock import Clock
 from shared.errors import BadRequest, Forbidden, SaldoError, Text
