@@ -19,6 +19,8 @@ from core_billing.life import Sign
 from shared.errors import Text
 from shared.money import RUB, Money, WireMoney
 
+Day = date
+"""A field called `date` hides the type of that name."""
 Cursor = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 """Below what a column of ids holds."""
 
@@ -133,7 +135,7 @@ class DryRunQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    date: date | None = None
+    date: Day | None = None
     format: Literal["json", "csv", "xlsx"] = "json"
     encoding: Encoding | None = None
     """Of a CSV file; without it, that of the manager's setting."""
@@ -163,7 +165,7 @@ class ForetoldView(BaseModel):
 class DryRunView(BaseModel):
     """What would be blocked by the end of a night; a page may be short before the last one."""
 
-    date: date
+    date: Day
     items: list[ForetoldView]
     next_cursor: str | None
 
