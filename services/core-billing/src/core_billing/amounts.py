@@ -13,11 +13,16 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from shared.errors import Text
 from shared.money import Money, MoneyError
 
-_SPACES: Final = " \u00a0\u202f\u2009\t'\u2019"
+LENGTH_MAX: Final = 40
+_SPACES: Final = " \u00a0\u202f\u2009\t"
+_BETWEEN_GROUPS: Final = f"[{_SPACES}'\u2019]"
 _CURRENCY: Final = re.compile(r"\s*(₽|р\.?|руб\.?|rub)$", re.IGNORECASE)
-_GROUPED: Final = re.compile(r"-?\d{1,3}(?P<mark>[.,])\d{3}((?P=mark)\d{3})*")
-_BOTH: Final = re.compile(r"(-?\d{1,3}(?:,\d{3})+)\.(\d{1,2})|(-?\d{1,3}(?:\.\d{3})+),(\d{1,2})")
+_GROUPED: Final = re.compile(r"-?\d{1,3}(?P<mark>[.,])\d{3}((?P=mark)\d{3})*", re.ASCII)
+_BOTH: Final = re.compile(
+    r"(-?\d{1,3}(?:,\d{3})+)\.(\d{1,2})|(-?\d{1,3}(?:\.\d{3})+),(\d{1,2})", re.ASCII
+)
 _PLAIN: Final = re.compile(r"-?\d{1,13}(?:[.,]\d{1,2})?", re.ASCII)
+_FIRST_GROUP: Final = re.compile(r"-?\d{1,3}", re.ASCII)
 _EXPECTED: Final = Text(
     'expected a sum such as "1 250,50": at most two decimals',
     "нужна сумма вида 1 250,50: не больше двух знаков после запятой",
@@ -40,14 +45,14 @@ def parse(typed: object) -> Money:
     """Read a sum as a person types it; raises AmountError for none and for an ambiguous one."""
     if isinstance(typed, Money):
         return typed
-    if not isinstance(typed, str):
+    if not isinstance(typed, str) or len(typed) > LENGTH_MAX:
         raise AmountError(_EXPECTED, "amount_unreadable")
     text = _CURRENCY.sub("", typed.strip(_SPACES)).strip(_SPACES).replace("\u2212", "-")
     text = _without_spaces(text)
     both = _BOTH.fullmatch(text)
     if both is not None:
         roubles, kopecks = (part for part in both.groups() if part is not None)
-        return Money.parse(f"{re.sub('[.,]', '', roubles)}.{kopecks}")
+        text = f"{re.sub('[.,]', '', roubles)}.{kopecks}"
     if _GROUPED.fullmatch(text):
         raise AmountError(_AMBIGUOUS, "amount_ambiguous")
     if _PLAIN.fullmatch(text) is None:
@@ -57,11 +62,11 @@ def parse(typed: object) -> Money:
 
 def _without_spaces(text: str) -> str:
     """Join groups of thousands; spaces in any other place are a slip of the keyboard."""
-    groups = re.split(f"[{_SPACES}]", text)
+    groups = re.split(_BETWEEN_GROUPS, text)
     if len(groups) == 1:
         return text
     whole = re.split("[.,]", groups[-1])[0]
-    if not re.fullmatch(r"-?\d{1,3}", groups[0]) or len(whole) != 3:
+    if not _FIRST_GROUP.fullmatch(groups[0]) or len(whole) != 3:
         raise AmountError(_EXPECTED, "amount_unreadable")
     if any(len(group) != 3 for group in groups[1:-1]):
         raise AmountError(_EXPECTED, "amount_unreadable")
@@ -72,6 +77,6 @@ TypedMoney = Annotated[
     Money,
     BeforeValidator(parse),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "maxLength": 40, "examples": ["650.00", "1 250,50"]}),
+    WithJsonSchema({"type": "string", "maxLength": LENGTH_MAX, "examples": ["650.00", "1 250,50"]}),
 ]
 """A sum in a body: typed by a person, written back as ``"1250.50"``."""
