@@ -6,24 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import Row, and_, false, func, select
 
 from core_billing import accounts
 from core_billing.accounts import source
 from core_billing.drafts import Reference
-from core_billing.payment_filter import (
-    Filter,
-    Kind,
+from core_billing.payment_conditions import (
+    Condition,
     amount,
     conditions,
     first,
     later,
     newest_id,
     reason_now,
+    sources,
 )
+from core_billing.payment_filter import Filter, Kind
 from core_billing.postings import payment
 from shared.db import Tx
 from shared.money import Money
+from shared.rows import among
 
 PAGE_MAX: Final = 200
 
@@ -43,7 +45,7 @@ async def page(tx: Tx, asked: Filter, after: int | None, limit: int) -> Sequence
     Columns: `id`, `newest_id`, `source`, `external_id`, `order_id`, `kopecks`, `method`,
     `category`, `paid_at`, `registered_at`, `revision`, `suspense_reason`.
     """
-    wanted = _listed(asked.kind).where(*conditions(asked))
+    wanted = _listed(asked.kind).where(*await _asked(tx, asked))
     if after is not None:
         wanted = wanted.where(first.c.id < after)
     rows = await tx.execute(wanted.order_by(first.c.id.desc()).limit(limit))
@@ -74,14 +76,21 @@ async def find(tx: Tx, reference: Reference) -> Row[Any] | None:
 async def totals(tx: Tx, asked: Filter) -> Totals:
     """Count and sum all that is asked for, however many pages it fills."""
     sums: Any = select(func.count(), func.coalesce(func.sum(amount(asked.kind)), 0))
-    count, kopecks = (await tx.execute(_joined(sums).where(*conditions(asked)))).one()
+    count, kopecks = (await tx.execute(_joined(sums).where(*await _asked(tx, asked)))).one()
     return Totals(count, Money(int(kopecks)))
 
 
 async def is_longer(tx: Tx, asked: Filter, most: int) -> bool:
     """Say whether more payments are asked for than `most`."""
-    some = _joined(select(first.c.id)).where(*conditions(asked)).limit(most + 1).subquery()
+    wanted = _joined(select(first.c.id)).where(*await _asked(tx, asked))
+    some = wanted.limit(most + 1).subquery()
     return int((await tx.execute(select(func.count()).select_from(some))).scalar_one()) > most
+
+
+async def _asked(tx: Tx, asked: Filter) -> list[Condition]:
+    """Return the conditions; where no source can have brought it, nothing is looked through."""
+    ids = await sources(tx, asked)
+    return [among(tx, first.c.source_id, ids), *conditions(asked)] if ids else [false()]
 
 
 def _joined(wanted: Any) -> Any:

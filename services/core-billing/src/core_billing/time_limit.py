@@ -14,6 +14,11 @@ from shared.errors import Refusal
 
 SECONDS_MAX: Final = 10
 _CANCELED: Final = "57014"
+# What is asked differs from time to time, so a plan made for anything asked would fit nothing.
+_LIMITED: Final = text(
+    "SELECT set_config('statement_timeout', :most, true),"
+    " set_config('plan_cache_mode', 'force_custom_plan', true)"
+)
 
 TOO_WIDE: Final = Refusal(
     "search_too_wide",
@@ -31,7 +36,7 @@ async def reading_briefly(db: Database) -> AsyncIterator[Tx]:
     """
     async with reading(db) as tx:
         if db.postgres:
-            await tx.execute(text(f"SET LOCAL statement_timeout = '{SECONDS_MAX}s'"))
+            await tx.execute(_LIMITED, {"most": f"{int(SECONDS_MAX * 1000)}ms"})
         try:
             yield tx
         except DBAPIError as error:
