@@ -147,7 +147,8 @@ async def watch(lane: Lane) -> bool:
 def _raise_failed(lane: Lane) -> None:
     ended = {task for task in lane.tasks if task.done()}
     lane.tasks -= ended
-    errors = [error for task in ended if (error := task.exception()) is not None]
+    died = [task for task in ended if not task.cancelled()]
+    errors = [error for task in died if (error := task.exception()) is not None]
     for error in errors[:1]:
         raise error
 
