@@ -22,6 +22,7 @@ from core_billing import (
 from core_billing import correction_refusals as refusals
 from core_billing.accounts import Kept
 from core_billing.correction_rules import Action, Share, Wish
+from core_billing.desk_rules import AMOUNT_ABOVE_MAX, AMOUNT_BELOW_MIN
 from core_billing.drafts import Reference
 from core_billing.policies import (
     CLOSED_BEFORE,
@@ -107,9 +108,9 @@ def _check_bounds(policies: Policies, amount: Money) -> None:
     """Raise where a manager could not have taken a payment of this sum either."""
     least, greatest = policies.get(PAYMENT_MIN), policies.get(PAYMENT_MAX)
     if amount < least:
-        raise refusals.AMOUNT_BELOW_MIN(amount=amount, bound=least)
+        raise AMOUNT_BELOW_MIN(amount=amount, bound=least)
     if amount > greatest:
-        raise refusals.AMOUNT_ABOVE_MAX(amount=amount, bound=greatest)
+        raise AMOUNT_ABOVE_MAX(amount=amount, bound=greatest)
 
 
 async def _follow(

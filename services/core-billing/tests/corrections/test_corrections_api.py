@@ -10,6 +10,7 @@ from core_billing import contracts, correction_acts, correction_rules, correctio
 from core_billing.correction_rules import Action, Wish
 from core_billing.revisions import By
 from shared.db import transaction
+from shared.money import Money
 from shared.outbox import Producer
 from shared.topology import Topology
 
@@ -45,7 +46,8 @@ async def test_every_action_makes_one_more_revision(call: Any, books: Any, take:
         assert (made["id"], made["action"], made["manager"]) == (str(one), body["action"], "anna")
         assert made["reason"] == WHY
         assert await books.balances() == balances
-    assert made["balances"] == [{"contract": "B", "balance": "1250.50"}]
+        told = {b["contract"]: Money.parse(b["balance"]).kopecks for b in made["balances"]}
+        assert told.items() <= balances.items()
     status, chain = await call("GET", f"/payments/{one}/revisions", token="reader")
     assert status == 200
     assert [r["number"] for r in chain["items"]] == list(range(1, 10))

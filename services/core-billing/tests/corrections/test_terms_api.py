@@ -8,7 +8,7 @@ import pytest
 from core_billing import terms_changes
 
 on_sqlite = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
-NOBODYS = {
+NOBODYS: dict[str, Any] = {
     "contract": "A",
     "revision": 0,
     "group": "default",

@@ -29,8 +29,8 @@ async def test_a_transfer_moves_money_and_is_annulled(call: Any, books: Any) -> 
     status, made = await call("POST", "/transfers", body)
     assert status == 201
     assert made | {"id": ""} == checked["result"] | {"id": ""}
-    assert made["sender"] == {"contract": "A", "balance": "0.00"}
-    assert made["receiver"] == {"contract": "B", "balance": "70.00"}
+    assert made["from"] == {"contract": "A", "balance": "0.00"}
+    assert made["to"] == {"contract": "B", "balance": "70.00"}
     assert (made["category"], made["comment"], made["manager"]) == (0, "сын просил", "anna")
     assert await books.balances() == {"A": 0, "B": 7_000}
     account = "adjustment:transfer"

@@ -37,13 +37,15 @@ class Transfer(BaseModel):
 class TransferView(BaseModel):
     """A transfer as it stands; its `id` is that of a payment, for its annulment."""
 
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
     id: str
     amount: WireMoney
     currency: str = RUB
     category: int
     comment: str
-    sender: BalanceView
-    receiver: BalanceView
+    sender: BalanceView = Field(alias="from")
+    receiver: BalanceView = Field(alias="to")
     manager: str
     at: datetime
 
