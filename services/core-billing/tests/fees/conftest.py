@@ -1,12 +1,15 @@
 """Tariffs and services in the books, and short ways to charge them."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
 from sqlalchemy import insert
 
 from core_billing import contracts, fee_jobs, service_changes, services, tariff_changes
@@ -14,9 +17,19 @@ from core_billing.block_rows import block
 from core_billing.fee_jobs import Total
 from core_billing.services import Service
 from core_billing.tariff_changes import NewPrice, NewTariff
+from core_billing.web import api
+from shared import problem
+from shared.crypto import token_hash
 from shared.db import reading, transaction
+from shared.settings import ApiToken
 
 FIRST = date(2026, 11, 1)
+SCOPES = {
+    "anna": ("tariffs:write", "contracts:write"),
+    "boris": ("tariffs:write", "contracts:write"),
+    "reader": ("tariffs:read", "contracts:read"),
+}
+TOKENS = {token_hash(name): ApiToken(name=name, scopes=given) for name, given in SCOPES.items()}
 
 
 @dataclass
@@ -121,3 +134,19 @@ Call = Callable[..., Awaitable[tuple[int, Any]]]
 def fees(books: Any) -> Fees:
     """The books with what fees need."""
     return Fees(books)
+
+
+@pytest.fixture
+async def call(books: Any, aiohttp_client: Any) -> Call:
+    """Call the API as a manager: `call("/tariffs", body, token="boris")`; status and body."""
+    root = web.Application(middlewares=[problem.middleware])
+    root.add_subapp(api.PREFIX, api.application(books.core, TOKENS))
+    client: TestClient[Any, Any] = await aiohttp_client(root)
+
+    async def send(path: str, body: Any = None, token: str = "anna") -> tuple[int, Any]:
+        method = "GET" if body is None else "POST"
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await client.request(method, f"/api/v1{path}", headers=headers, json=body)
+        return answer.status, json.loads(await answer.text())
+
+    return send
