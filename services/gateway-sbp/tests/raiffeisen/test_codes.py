@@ -173,6 +173,7 @@ class TestAsking:
         found = await at.raiffeisen.fetch(CODE)
         assert isinstance(found, ProviderPayment)
         assert (found.status, found.said) == (became, status)
+        assert found.confirmed == (status == "IN_PROGRESS")
         assert (found.payment_id, found.amount_kopecks) == (OURS, 35_050)
         assert (found.paid_at is not None) == (became is Status.SUCCEEDED)
         assert found.reason == ("expired" if became is Status.CANCELED else "")

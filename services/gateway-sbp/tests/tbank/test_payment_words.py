@@ -74,6 +74,12 @@ def test_a_code_that_may_still_be_paid_is_waited_for(word: str, at: datetime) ->
     assert (found.status, found.paid_at, found.reason) == (Status.PENDING, None, "")
 
 
+def test_only_these_words_say_that_the_payer_has_confirmed() -> None:
+    confirmed = [word for word in (*WAITS, "CONFIRMED", "CANCELED") if read(word).confirmed]
+
+    assert confirmed == ["AUTHORIZED", "CONFIRMING", "CONFIRM_CHECKING"]
+
+
 @pytest.mark.parametrize("word", UNPAID)
 def test_after_its_end_and_a_grace_a_code_is_over(word: str) -> None:
     found = read(word, at=ENDS + GRACE + timedelta(seconds=1))
