@@ -34,6 +34,7 @@ from shared.events import (
     PaymentPosted,
     SubscriberChanged,
 )
+from shared.events_billing import ContractBlocked, ContractUnblocked
 from shared.inbox import Outcome as Heard
 
 NOON = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -160,6 +161,18 @@ class Said:
         facts = {"watcher": "notifier", "balance_kopecks": 20_000, "occurred_at": NOON}
         body = BalanceRecovered(contract=number, crossing=crossing, **{**facts, **given})
         return self._event(body, number, f"{body.watcher}:{crossing}")
+
+    def access(self, number: str = "100245", revision: int = 1, **given: Any) -> Event:
+        """Say the access of a contract; odd revisions block it."""
+        model = ContractBlocked if revision % 2 else ContractUnblocked
+        facts = {
+            "reason": "below_zero",
+            "balance_kopecks": -100 * revision,
+            "available_kopecks": -100 * revision,
+            "occurred_at": NOON,
+        }
+        body = model(contract=number, revision=revision, **{**facts, **given})
+        return self._event(body, number, revision)
 
     def _event(self, body: Any, subject: str, revision: str | int) -> Event:
         event: Event = body.event(CORE, subject=subject, revision=revision, correlation_id="c-77")

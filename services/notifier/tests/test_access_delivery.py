@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,8 +26,7 @@ from notifier.access_delivery import Lane, Target
 from shared.clock import ManualClock
 from shared.db import Database, reading, transaction
 from shared.errors import Poison
-from shared.events import Event
-from shared.events_billing import ContractBlocked, ContractUnblocked
+from shared.events_billing import ContractBlocked
 from shared.inbox import Outcome
 from shared.metrics import ACCESS_UNDELIVERED, ALARMS
 
@@ -38,32 +37,16 @@ KEY = bytes(range(24))
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
 DELAYS = tuple(timedelta(seconds=s) for s in (5, 30, 120))
 TIMEOUT = timedelta(seconds=15)
-NOW = datetime.fromisoformat("2026-11-22T09:00:00+00:00")
-Said_ = dict[str, Any]
-Reply = Callable[[Said_], Awaitable[aiohttp_web.Response]]
+Body = dict[str, Any]
+Reply = Callable[[Body], Awaitable[aiohttp_web.Response]]
 
 
-def state(contract: str, revision: int, *, blocked: bool | None = None, **given: Any) -> Event:
-    """Say the access of a contract; odd revisions block unless it is said otherwise."""
-    blocked = bool(revision % 2) if blocked is None else blocked
-    model = ContractBlocked if blocked else ContractUnblocked
-    body = model(
-        contract=contract,
-        occurred_at=NOW,
-        revision=revision,
-        reason=given.pop("reason", "below_zero"),
-        balance_kopecks=-100 * revision,
-        available_kopecks=-100 * revision,
-    )
-    return body.event("core-billing", subject=contract, revision=revision, correlation_id="c-77")
-
-
-async def accept(_said: Said_) -> aiohttp_web.Response:
+async def accept(_said: Body) -> aiohttp_web.Response:
     """Take what is said."""
     return aiohttp_web.Response(status=204)
 
 
-async def lose(_said: Said_) -> aiohttp_web.Response:
+async def lose(_said: Body) -> aiohttp_web.Response:
     """Take what is said, and let the answer be lost."""
     raise ConnectionResetError
 
@@ -72,7 +55,7 @@ def refuse(status: int, **headers: str) -> Reply:
     """Answer with a status."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
 
-    async def reply(_said: Said_) -> aiohttp_web.Response:
+    async def reply(_said: Body) -> aiohttp_web.Response:
         return aiohttp_web.Response(status=status, headers=named, text="no")
 
     return reply
@@ -172,10 +155,12 @@ def raised(kind: str) -> float:
 
 
 async def test_the_newest_state_is_told_once(
-    world: World, controller: Controller, lane: Lane
+    world: World, said: Said, controller: Controller, lane: Lane
 ) -> None:
-    await world.hear(state("1", 3), state("1", 2), state("2", 1), state("1", 3))
-    await world.hear(state("1", 1), state("2", 2))
+    await world.hear(
+        said.access("1", 3), said.access("1", 2), said.access("2", 1), said.access("1", 3)
+    )
+    await world.hear(said.access("1", 1), said.access("2", 2))
     await tell(lane)
     await tell(lane)
     assert sorted(controller.arrived) == [("1", 3), ("2", 2)]
@@ -185,26 +170,26 @@ async def test_the_newest_state_is_told_once(
     assert (known.last_status, known.last_error, known.attempts) == (204, None, 0)
 
 
-async def test_a_state_without_a_contract_is_no_state(world: World) -> None:
+async def test_a_state_without_a_contract_is_no_state(world: World, said: Said) -> None:
     for contract in (None, "", "x" * 65):
-        event = state("1", 1)
-        bad = ContractBlocked.of(event).model_copy(update={"contract": contract})
-        said = bad.event("core-billing", subject="1", revision=1, correlation_id="c")
+        event = said.access("1", 1)
+        body = ContractBlocked.of(event).model_copy(update={"contract": contract})
+        bad = body.event("core-billing", subject="1", revision=1, correlation_id="c")
         with pytest.raises(Poison, match="names no contract"):
             async with transaction(world.db) as tx:
-                await access.keep(tx, [said], NOW)
+                await access.keep(tx, [bad], world.clock())
 
 
-async def test_promises_are_heard_in_silence(world: World, said: Said) -> None:
-    assert await world.hear(state("1", 1)) == [Outcome.DONE]
+async def test_a_subscriber_is_not_told_by_message(world: World, said: Said) -> None:
+    assert await world.hear(said.access("1", 1)) == [Outcome.DONE]
     await world.prepare()
     assert await world.rows() == []
 
 
 async def test_a_lost_answer_is_repeated_under_the_same_id(
-    world: World, controller: Controller, lane: Lane, clock: ManualClock
+    world: World, said: Said, controller: Controller, lane: Lane, clock: ManualClock
 ) -> None:
-    await world.hear(state("1", 1))
+    await world.hear(said.access("1", 1))
     controller.reply = lose
     await tell(lane)
     assert (await row(world.db)).last_error.startswith("no answer")
@@ -217,13 +202,13 @@ async def test_a_lost_answer_is_repeated_under_the_same_id(
 
 
 async def test_what_is_repeated_is_the_newest_state_and_at_once(
-    world: World, controller: Controller, lane: Lane, clock: ManualClock
+    world: World, said: Said, controller: Controller, lane: Lane, clock: ManualClock
 ) -> None:
-    await world.hear(state("1", 1))
+    await world.hear(said.access("1", 1))
     controller.reply = refuse(500)
     await tell(lane)
     controller.reply = accept
-    await world.hear(state("1", 2))
+    await world.hear(said.access("1", 2))
     await tell(lane)
     clock.advance(timedelta(hours=1))
     await tell(lane)
@@ -232,20 +217,20 @@ async def test_what_is_repeated_is_the_newest_state_and_at_once(
 
 
 async def test_a_newer_state_waits_for_the_attempt_on_its_way(
-    world: World, controller: Controller, lane: Lane, url: str
+    world: World, said: Said, controller: Controller, lane: Lane, url: str
 ) -> None:
     gate, reached = asyncio.Event(), asyncio.Event()
 
-    async def hold(_said: Said_) -> aiohttp_web.Response:
+    async def hold(_said: Body) -> aiohttp_web.Response:
         reached.set()
         await gate.wait()
         return aiohttp_web.Response(status=200)
 
     controller.reply = hold
-    await world.hear(state("1", 1))
+    await world.hear(said.access("1", 1))
     await access_delivery.step(lane)
     await reached.wait()
-    await world.hear(state("1", 2))
+    await world.hear(said.access("1", 2))
     async with opened(world, url) as other:
         await access_delivery.step(lane)
         await access_delivery.step(other)
@@ -261,22 +246,22 @@ async def test_a_newer_state_waits_for_the_attempt_on_its_way(
 
 
 async def test_a_slow_contract_holds_nobody_up(
-    world: World, controller: Controller, url: str
+    world: World, said: Said, controller: Controller, url: str
 ) -> None:
     gate = asyncio.Event()
 
-    async def slow(said: Said_) -> aiohttp_web.Response:
+    async def slow(said: Body) -> aiohttp_web.Response:
         if said["contract"] == "slow":
             await gate.wait()
         return aiohttp_web.Response(status=200)
 
     controller.reply = slow
     async with opened(world, url, parallel=2) as lane:
-        await world.hear(state("slow", 1))
+        await world.hear(said.access("slow", 1))
         await access_delivery.step(lane)
         (held,) = lane.tasks
         for n in range(4):
-            await world.hear(state(f"{n}", 1), state(f"{n}", 2))
+            await world.hear(said.access(f"{n}", 1), said.access(f"{n}", 2))
             world.db.signal(access.SIGNAL).clear()
             await access_delivery.step(lane)
             assert len(lane.tasks) == 2, "the lane is bounded"
@@ -288,14 +273,14 @@ async def test_a_slow_contract_holds_nobody_up(
 
 
 async def test_an_answer_has_its_time(
-    world: World, controller: Controller, url: str, clock: ManualClock
+    world: World, said: Said, controller: Controller, url: str, clock: ManualClock
 ) -> None:
-    async def never(_said: Said_) -> aiohttp_web.Response:
+    async def never(_said: Body) -> aiohttp_web.Response:
         await asyncio.sleep(30)
         return aiohttp_web.Response(status=200)
 
     controller.reply = never
-    await world.hear(state("1", 1))
+    await world.hear(said.access("1", 1))
     async with opened(world, url, timeout=timedelta(seconds=0.1)) as lane:
         await tell(lane)
     known = await row(world.db)
@@ -304,23 +289,23 @@ async def test_an_answer_has_its_time(
 
 
 async def test_fresh_states_go_before_those_that_failed(
-    world: World, controller: Controller, url: str, clock: ManualClock
+    world: World, said: Said, controller: Controller, url: str, clock: ManualClock
 ) -> None:
     controller.reply = refuse(500)
     async with opened(world, url, parallel=1) as lane:
-        await world.hear(state("1", 1))
+        await world.hear(said.access("1", 1))
         await tell(lane)
         clock.advance(timedelta(minutes=1))
-        await world.hear(state("2", 1))
+        await world.hear(said.access("2", 1))
         await tell(lane)
     assert [contract for contract, _ in controller.arrived] == ["1", "2", "1"]
 
 
 async def test_pauses_grow_and_the_last_one_repeats_for_ever(
-    world: World, controller: Controller, lane: Lane, clock: ManualClock
+    world: World, said: Said, controller: Controller, lane: Lane, clock: ManualClock
 ) -> None:
     controller.reply = refuse(404)
-    await world.hear(state("1", 1))
+    await world.hear(said.access("1", 1))
     pauses = []
     for _ in range(5):
         await tell(lane)
@@ -331,11 +316,11 @@ async def test_pauses_grow_and_the_last_one_repeats_for_ever(
 
 
 async def test_ten_minutes_of_failure_raise_one_alarm(
-    world: World, controller: Controller, lane: Lane, clock: ManualClock
+    world: World, said: Said, controller: Controller, lane: Lane, clock: ManualClock
 ) -> None:
     before = raised("webhook_undelivered")
     controller.reply = refuse(500)
-    await world.hear(state("1", 1), state("2", 1))
+    await world.hear(said.access("1", 1), said.access("2", 1))
     await tell(lane)
     clock.advance(timedelta(minutes=9, seconds=59))
     await access_delivery.watch(lane)
@@ -343,7 +328,7 @@ async def test_ten_minutes_of_failure_raise_one_alarm(
     assert ACCESS_UNDELIVERED._value.get() == 2
     clock.advance(timedelta(seconds=1))
     for _ in range(2):
-        await world.hear(state("1", 2))
+        await world.hear(said.access("1", 2))
         await access_delivery.watch(lane)
     assert raised("webhook_undelivered") == before + 1
     controller.reply = accept
@@ -354,13 +339,13 @@ async def test_ten_minutes_of_failure_raise_one_alarm(
 
 
 async def test_410_stops_the_lane_until_somebody_asks(
-    world: World, controller: Controller, lane: Lane, clock: ManualClock, url: str
+    world: World, said: Said, controller: Controller, lane: Lane, clock: ManualClock, url: str
 ) -> None:
     before = raised("webhook_gone")
     controller.reply = refuse(410)
-    await world.hear(state("1", 1))
+    await world.hear(said.access("1", 1))
     await tell(lane)
-    await world.hear(state("2", 1))
+    await world.hear(said.access("2", 1))
     clock.advance(timedelta(days=1))
     controller.reply = accept
     await tell(lane)
@@ -372,24 +357,24 @@ async def test_410_stops_the_lane_until_somebody_asks(
     async with transaction(world.db) as tx:
         assert await access_leases.gone_since(tx) is not None
         assert await access_leases.reopen(tx)
-    await world.hear(state("1", 2))
+    await world.hear(said.access("1", 2))
     await tell(lane)
     assert controller.arrived[-1] == ("1", 2)
 
 
 async def test_429_holds_everything_back_and_503_its_own_contract(
-    world: World, controller: Controller, lane: Lane, clock: ManualClock
+    world: World, said: Said, controller: Controller, lane: Lane, clock: ManualClock
 ) -> None:
     controller.reply = refuse(503, Retry_After="20")
-    await world.hear(state("1", 1))
+    await world.hear(said.access("1", 1))
     await tell(lane)
     assert (await row(world.db)).due_at == clock() + timedelta(seconds=20)
     controller.reply = refuse(429, Retry_After="3600")
-    await world.hear(state("2", 1))
+    await world.hear(said.access("2", 1))
     await tell(lane)
     assert (await row(world.db, "2")).due_at == clock() + webhook.RETRY_AFTER_MAX
     controller.reply = accept
-    await world.hear(state("3", 1))
+    await world.hear(said.access("3", 1))
     clock.advance(access_delivery.HOLD_MAX - timedelta(seconds=1))
     await tell(lane)
     assert "3" not in controller.blocked
@@ -401,14 +386,14 @@ async def test_429_holds_everything_back_and_503_its_own_contract(
 
 
 async def test_redirects_are_failures_and_long_answers_are_cut(
-    world: World, controller: Controller, lane: Lane, clock: ManualClock
+    world: World, said: Said, controller: Controller, lane: Lane, clock: ManualClock
 ) -> None:
     controller.reply = refuse(307, Location="/access")
-    await world.hear(state("1", 1))
+    await world.hear(said.access("1", 1))
     await tell(lane)
     assert ((await row(world.db)).last_status, len(controller.arrived)) == (307, 1)
 
-    async def verbose(_said: Said_) -> aiohttp_web.Response:
+    async def verbose(_said: Body) -> aiohttp_web.Response:
         return aiohttp_web.Response(body=b"x" * 5_000_000)
 
     controller.reply = verbose
@@ -418,42 +403,42 @@ async def test_redirects_are_failures_and_long_answers_are_cut(
 
 
 async def test_a_controller_that_is_back_is_told_at_once(
-    world: World, clock: ManualClock, controller: Controller
+    world: World, said: Said, clock: ManualClock, controller: Controller
 ) -> None:
     port = unused_port()
     app = aiohttp_web.Application()
     app.router.add_post("/access", controller.hear)
     async with opened(world, f"http://127.0.0.1:{port}/access") as lane:
-        await world.hear(state("1", 1))
+        await world.hear(said.access("1", 1))
         for _ in range(3):
             await tell(lane)
             clock.advance(DELAYS[1])
         assert (await row(world.db)).last_error == "cannot connect"
         assert (await row(world.db)).due_at > clock()
         async with TestServer(app, port=port):
-            await world.hear(state("2", 1))
+            await world.hear(said.access("2", 1))
             await tell(lane)
             assert controller.arrived == [("2", 1), ("1", 1)]
 
 
 async def test_a_worker_that_dies_is_followed_when_its_lease_ends(
-    world: World, controller: Controller, lane: Lane, clock: ManualClock, url: str
+    world: World, said: Said, controller: Controller, lane: Lane, clock: ManualClock, url: str
 ) -> None:
     reached = asyncio.Event()
 
-    async def never(_said: Said_) -> aiohttp_web.Response:
+    async def never(_said: Body) -> aiohttp_web.Response:
         reached.set()
         await asyncio.sleep(30)
         return aiohttp_web.Response(status=200)
 
     controller.reply = never
-    await world.hear(state("1", 1))
+    await world.hear(said.access("1", 1))
     await access_delivery.step(lane)
     await reached.wait()
     for task in lane.tasks:
         task.cancel()
     await access_delivery.drain(lane)
-    await world.hear(state("1", 2))
+    await world.hear(said.access("1", 2))
     controller.reply = accept
     async with opened(world, url) as other:
         clock.advance(2 * TIMEOUT - timedelta(seconds=1))
@@ -465,9 +450,9 @@ async def test_a_worker_that_dies_is_followed_when_its_lease_ends(
 
 
 async def test_a_late_worker_neither_sends_nor_overwrites(
-    world: World, controller: Controller, lane: Lane, clock: ManualClock
+    world: World, said: Said, controller: Controller, lane: Lane, clock: ManualClock
 ) -> None:
-    await world.hear(state("1", 1))
+    await world.hear(said.access("1", 1))
     async with transaction(world.db) as tx:
         (late,) = await access_leases.lease(tx, clock(), until=clock() + 2 * TIMEOUT, limit=1)
     clock.advance(TIMEOUT + timedelta(seconds=1))
@@ -478,7 +463,7 @@ async def test_a_late_worker_neither_sends_nor_overwrites(
         (late,) = await access_leases.lease(tx, clock(), until=clock() + 2 * TIMEOUT, limit=1)
     clock.advance(2 * TIMEOUT)
     await tell(lane)
-    await world.hear(state("1", 2))
+    await world.hear(said.access("1", 2))
     async with transaction(world.db) as tx:
         assert not await access_leases.fail(tx, late, 500, "late", clock() + timedelta(days=1))
         assert not await access_leases.succeed(tx, late, 200, clock())
@@ -486,9 +471,9 @@ async def test_a_late_worker_neither_sends_nor_overwrites(
     assert controller.arrived == [("1", 1), ("1", 2)]
 
 
-async def test_what_an_attempt_dies_of_reaches_the_loop(world: World, url: str) -> None:
+async def test_what_an_attempt_dies_of_reaches_the_loop(world: World, said: Said, url: str) -> None:
     lane = Lane(world.db, world.clock, target(url))
-    await world.hear(state("1", 1))
+    await world.hear(said.access("1", 1))
     await access_delivery.step(lane)
     await asyncio.wait(lane.tasks)
     with pytest.raises(RuntimeError, match="not open"):
@@ -498,6 +483,7 @@ async def test_what_an_attempt_dies_of_reaches_the_loop(world: World, url: str) 
 
 async def test_a_controller_that_lost_its_memory_is_told_again(
     world: World,
+    said: Said,
     controller: Controller,
     lane: Lane,
     clock: ManualClock,
@@ -505,7 +491,7 @@ async def test_a_controller_that_lost_its_memory_is_told_again(
 ) -> None:
     monkeypatch.setattr(access, "RESEND_MAX", 2)
     monkeypatch.setattr(access.numbers, "__defaults__", (2,))
-    await world.hear(*(state(f"{n}", 1) for n in range(5)))
+    await world.hear(*(said.access(f"{n}", 1) for n in range(5)))
     await tell(lane)
     first = set(controller.ids)
     assert await access_command.resend_all(world.db, clock) == 5
@@ -516,16 +502,16 @@ async def test_a_controller_that_lost_its_memory_is_told_again(
 
 
 async def test_what_is_asked_again_during_an_attempt_is_sent_again(
-    world: World, controller: Controller, lane: Lane, clock: ManualClock
+    world: World, said: Said, controller: Controller, lane: Lane, clock: ManualClock
 ) -> None:
-    async def ask_again(_said: Said_) -> aiohttp_web.Response:
+    async def ask_again(_said: Body) -> aiohttp_web.Response:
         controller.reply = accept
         async with transaction(world.db) as tx:
             assert await access.resend(tx, clock(), ["1"]) == 1
         return aiohttp_web.Response(status=200)
 
     controller.reply = ask_again
-    await world.hear(state("1", 1))
+    await world.hear(said.access("1", 1))
     await tell(lane)
     assert controller.arrived == [("1", 1)] * 2
 
@@ -544,17 +530,19 @@ NAMES = itertools.count()
 class Play:
     """Two replicas before one controller, which answers when it is told to."""
 
-    def __init__(self, world: World, controller: Controller, lanes: tuple[Lane, Lane]) -> None:
+    def __init__(
+        self, world: World, said: Said, controller: Controller, lanes: tuple[Lane, Lane]
+    ) -> None:
         self.world, self.controller, self.lanes = world, controller, lanes
         name = next(NAMES)
-        self.events = [state(f"{name}-{c}", r) for c in range(2) for r in range(1, 7)]
+        self.events = [said.access(f"{name}-{c}", r) for c in range(2) for r in range(1, 7)]
         self.heard: dict[str, int] = {}
         self.begun = len(controller.arrived)
         self.answer_now = asyncio.Event()
         self.last: Reply = accept
         controller.reply = self.reply
 
-    async def reply(self, said: Said_) -> aiohttp_web.Response:
+    async def reply(self, said: Body) -> aiohttp_web.Response:
         """Answer a request once the play goes on."""
         await self.answer_now.wait()
         return await self.last(said)
@@ -612,17 +600,17 @@ class Play:
         assert self.controller.most_at_once <= 1
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, max_size=12))
 async def test_whatever_happens_the_last_word_is_the_newest(
-    world: World, controller: Controller, url: str, steps: list[tuple[str, Any]]
+    world: World, said: Said, controller: Controller, url: str, steps: list[tuple[str, Any]]
 ) -> None:
     """Any order and repetition, lost answers, refusals, deaths in mid-flight.
 
     The model is a controller that applies what arrives as it arrives.
     """
     async with opened(world, url, parallel=2) as one, opened(world, url, parallel=2) as two:
-        play = Play(world, controller, (one, two))
+        play = Play(world, said, controller, (one, two))
         for what, given_ in steps:
             await getattr(play, what)(given_)
         await play.end()

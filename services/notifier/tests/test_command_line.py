@@ -10,5 +10,5 @@ def test_the_commands_are_listed() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "notifier", "--help"], check=True, capture_output=True, text=True
     )
-    for command in ("serve", "migrate", "check", "rotate-keys"):
+    for command in ("serve", "migrate", "check", "rotate-keys", "access"):
         assert command in shown.stdout

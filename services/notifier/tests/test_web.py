@@ -12,10 +12,11 @@ from aiohttp import web as aiohttp_web
 from aiohttp.test_utils import TestClient, TestServer
 from openapi_spec_validator import validate
 
-from notifier import web
+from notifier import access_leases, web, web_access
 from shared import problem
 from shared.clock import ManualClock
 from shared.crypto import token_hash
+from shared.db import transaction
 from shared.settings import ApiToken
 
 if TYPE_CHECKING:
@@ -27,12 +28,13 @@ TOKENS = {
 }
 MAY = {"Authorization": "Bearer may"}
 LIST = "/notifier/v1/messages"
+ACCESS = "/notifier/v1/access"
 
 
 @pytest.fixture
 async def client(world: World) -> AsyncIterator[TestClient[Any, Any]]:
     """A client of the mounted API."""
-    api = web.api.application(TOKENS)
+    api = web_access.api.application(TOKENS)
     api[web.DB] = world.db
     api[web.VAULT] = world.vault
     root = aiohttp_web.Application(middlewares=[problem.middleware])
@@ -148,7 +150,7 @@ async def test_a_wrong_query_names_its_field(
 
 
 async def test_who_may_see(client: TestClient[Any, Any]) -> None:
-    for path in (LIST, f"{LIST}/{uuid4()}"):
+    for path in (LIST, f"{LIST}/{uuid4()}", ACCESS):
         for headers, status in (
             ({}, 401),
             ({"Authorization": "Bearer wrong"}, 401),
@@ -160,6 +162,50 @@ async def test_who_may_see(client: TestClient[Any, Any]) -> None:
 @pytest.mark.parametrize("this", ["00000000-0000-5000-8000-000000000001", "1", "x" * 300])
 async def test_an_unknown_message_is_not_found(client: TestClient[Any, Any], this: str) -> None:
     assert (await client.get(f"{LIST}/{this}", headers=MAY)).status == 404
+
+
+async def test_access_is_listed_with_what_the_controller_knows(
+    world: World, said: Said, client: TestClient[Any, Any]
+) -> None:
+    await world.hear(said.access("100245", 11, balance_kopecks=-120_050), said.access("2", 4))
+    async with transaction(world.db) as tx:
+        (leased,) = await access_leases.lease(tx, said.NOON, until=said.NOON, limit=1)
+        await access_leases.succeed(tx, leased, 204, said.NOON)
+    told = leased.contract
+    body = await (await client.get(f"{ACCESS}?contract=100245", headers=MAY)).json()
+    (view,) = body["states"]
+    assert view["since"] == "2026-11-22T09:00:00Z"
+    assert (view["blocked"], view["revision"], view["balance"]) == (True, 11, "-1200.50")
+    assert view["delivered_revision"] == (11 if told == "100245" else None)
+    for query, expected in (
+        ("blocked=false", {"2"}),
+        ("undelivered=false", {told}),
+        ("undelivered=true", {"100245", "2"} - {told}),
+        ("contract=nobody", set()),
+    ):
+        body = await (await client.get(f"{ACCESS}?{query}", headers=MAY)).json()
+        assert {view["contract"] for view in body["states"]} == expected
+
+
+async def test_pages_hold_the_access_of_every_contract_once(
+    world: World, said: Said, client: TestClient[Any, Any]
+) -> None:
+    await world.hear(*(said.access(f"ц-{n}") for n in range(5)))
+    seen, cursor = [], ""
+    while True:
+        link = f"{ACCESS}?limit=2" + (f"&cursor={cursor}" if cursor else "")
+        body = await (await client.get(link, headers=MAY)).json()
+        seen += [view["contract"] for view in body["states"]]
+        cursor = body["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == [f"ц-{n}" for n in range(5)]
+
+
+@pytest.mark.parametrize("query", ["cursor=!!", "cursor=_w==", "cursor=AA==", "limit=0", "owed=1"])
+async def test_a_wrong_query_of_access_is_refused(client: TestClient[Any, Any], query: str) -> None:
+    answer = await client.get(f"{ACCESS}?{query}", headers=MAY)
+    assert answer.status == 422
 
 
 async def test_a_message_no_key_reads_is_still_listed(
@@ -177,4 +223,4 @@ async def test_a_message_no_key_reads_is_still_listed(
 async def test_the_document_is_openapi(client: TestClient[Any, Any]) -> None:
     document = await (await client.get("/notifier/openapi.json")).json()
     validate(document)
-    assert set(document["paths"]) == {LIST, LIST + "/{id}"}
+    assert set(document["paths"]) == {LIST, LIST + "/{id}", ACCESS}
