@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import uuid4
@@ -19,14 +19,13 @@ from shared.db import Tx
 from shared.errors import Refusal
 from shared.money import Money
 
-FROM_UNKNOWN: Final = Refusal(
+CONTRACT_UNKNOWN: Final = Refusal(
     "contract_unknown",
     422,
     "There is no contract {number}: name an existing one",
     "Договора {number} нет: укажите действующий",
     "from",
 )
-TO_UNKNOWN: Final = Refusal("contract_unknown", 422, FROM_UNKNOWN.en, FROM_UNKNOWN.ru, "to")
 CLOSED: Final = Refusal(
     "contract_closed",
     422,
@@ -59,7 +58,7 @@ AMOUNT_NEGATIVE: Final = Refusal(
     "amount",
 )
 REFUSALS: Final = (
-    *(FROM_UNKNOWN, TO_UNKNOWN, CLOSED, SAME_CONTRACT, ABOVE_BALANCE),
+    *(CONTRACT_UNKNOWN, CLOSED, SAME_CONTRACT, ABOVE_BALANCE),
     *(AMOUNT_ZERO, AMOUNT_NEGATIVE, CATEGORY_UNKNOWN),
 )
 
@@ -120,9 +119,9 @@ def _check_contracts(wanted: Wanted, kept: Mapping[str, Kept]) -> None:
     sender = kept.get(accounts.of_contract(wanted.sender))
     receiver = kept.get(accounts.of_contract(wanted.receiver))
     if sender is None:
-        raise FROM_UNKNOWN(number=wanted.sender)
+        raise CONTRACT_UNKNOWN(number=wanted.sender)
     if receiver is None:
-        raise TO_UNKNOWN(number=wanted.receiver)
+        raise replace(CONTRACT_UNKNOWN, field="to")(number=wanted.receiver)
     if not receiver.open:
         raise CLOSED(number=wanted.receiver)
     if wanted.amount_kopecks > sender.kopecks:

@@ -63,15 +63,13 @@ class Written:
     balance_kopecks: int
 
 
-async def write_off(tx: Tx, rules: Rules, number: str, wanted: Wanted, by: By) -> Written | None:
-    """Give up what a contract owes: all of it, or an amount; None for an unknown contract.
+async def write_off(tx: Tx, rules: Rules, number: str, wanted: Wanted, by: By) -> Written:
+    """Give up what an existing contract owes: all of it, or an amount.
 
     A closed contract's debt is written off like any other. Raises the refusals of this module.
     """
     name = accounts.of_contract(number)
-    kept = (await accounts.lock(tx, [name])).get(name)
-    if kept is None:
-        return None
+    kept = (await accounts.lock(tx, [name]))[name]
     if not wanted.reason:
         raise REASON_MISSING()
     amount = _amount(number, kept, wanted.amount_kopecks)

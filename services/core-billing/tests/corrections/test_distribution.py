@@ -119,6 +119,7 @@ async def test_a_promise_is_repaid_by_what_stays(call: Any, books: Any, take: An
             assert (await tx.execute(select(promise.c.paid_kopecks))).scalar_one() == paid
 
 
+@on_sqlite
 async def test_a_main_contract_in_debt_covers_its_own_first(books: Any, take: Any) -> None:
     opened = [books.asked(*one) for one in (("A", "-1.00"), ("B", "-1.00"), ("C", "-1.00"))]
     await books.open(*opened, "M")

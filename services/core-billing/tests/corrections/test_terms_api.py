@@ -7,7 +7,11 @@ import pytest
 
 from core_billing import terms_changes
 
+ON_POSTGRES = (pytest.mark.connected, pytest.mark.postgres)
 on_sqlite = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+on_postgres = pytest.mark.parametrize(
+    "db", [pytest.param("postgres", marks=ON_POSTGRES)], indirect=True
+)
 NOBODYS: dict[str, Any] = {
     "contract": "A",
     "revision": 0,
@@ -22,6 +26,7 @@ NOBODYS: dict[str, Any] = {
 }
 
 
+@on_sqlite
 async def test_terms_are_changed_field_by_field(call: Any, books: Any) -> None:
     await books.open("A", "M")
     assert await call("GET", "/contracts/A/terms", token="reader") == (200, NOBODYS)
@@ -59,6 +64,7 @@ async def test_what_terms_are_refused(call: Any, books: Any) -> None:
         ("A", {"automatic_promise": True}, 422, "automatic_promise_not_allowed"),
         ("A", {"revision": 4}, 409, "terms_conflict"),
         ("nobody", {}, 404, "contract_unknown"),
+        ("%00", {}, 404, "contract_unknown"),
     ):
         refused = await call("POST", f"/contracts/{number}/terms", body)
         assert (refused[0], refused[1].get("code")) == (status, code), body
@@ -82,6 +88,7 @@ async def test_a_main_contract_has_so_many_and_no_more(
     assert (status, refused["code"]) == (409, "too_many_subordinates")
 
 
+@on_postgres
 async def test_of_two_managers_the_second_hears_of_the_first(call: Any, books: Any) -> None:
     await books.open("A", "B")
     answers = await asyncio.gather(
@@ -96,6 +103,7 @@ async def test_of_two_managers_the_second_hears_of_the_first(call: Any, books: A
     assert (await call("GET", "/contracts/A/terms"))[1] == won
 
 
+@on_postgres
 async def test_no_two_become_each_others_main(call: Any, books: Any) -> None:
     await books.open("A", "B")
     answers = await asyncio.gather(

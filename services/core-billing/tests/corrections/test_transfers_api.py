@@ -145,7 +145,8 @@ async def test_what_is_not_written_off(call: Any, books: Any) -> None:
     why = {"reason": "так надо"}
     for number, body, status, code in (
         ("nobody", why, 404, "contract_unknown"),
-        ("a b", why, 404, "contract_unknown"),
+        ("a%20b", why, 404, "contract_unknown"),
+        ("%00", why, 404, "contract_unknown"),
         ("B", why, 409, "no_debt"),
         ("A", {}, 422, "reason_missing"),
         ("A", {"amount": "120.01", **why}, 422, "above_debt"),

@@ -22,6 +22,7 @@ RevisionNumber = Annotated[int, Field(ge=0, lt=2**31)]
 class Correction(BaseModel):
     """A correction: move to `contract` (null for suspense), change the sum, annul or restore.
 
+    A payment is restored where it was, or on `contract`.
     `revision` is the one you have looked at; without it, the one that stands when you ask.
     """
 
@@ -36,10 +37,11 @@ class Correction(BaseModel):
 
     def wish(self) -> Wish:
         """Return it as the rules read it."""
+        suspense = self.action is Action.MOVE and "contract" in self.model_fields_set
         return Wish(
             self.action,
             self.reason,
-            names_contract="contract" in self.model_fields_set,
+            names_contract=self.contract is not None or suspense,
             number=self.contract,
             amount_kopecks=None if self.amount is None else self.amount.kopecks,
         )

@@ -14,7 +14,7 @@ from core_billing.policy_values import CategoryId
 from core_billing.registration import Line, Number
 from core_billing.revisions import By
 from core_billing.web.acting import Act, CheckView, Do, Done, perform, rehearse
-from core_billing.web.base import CONTRACT_UNKNOWN, api
+from core_billing.web.base import CONTRACT_UNKNOWN, api, existing
 from core_billing.web.corrections_views import REASON_MAX, BalanceView
 from shared.db import Tx
 from shared.money import RUB, Money, WireMoney
@@ -159,9 +159,8 @@ def _writing_off(request: web.Request, asked: WriteOff) -> Do:
 
     async def do(tx: Tx, act: Act) -> Done:
         by = By(act.actor, act.at, act.correlation_id)
-        made = await write_offs.write_off(tx, act.core.rules, number, wanted, by)
-        if made is None:
-            raise CONTRACT_UNKNOWN(number=number)
+        contract = await existing(tx, number)
+        made = await write_offs.write_off(tx, act.core.rules, contract.number, wanted, by)
         view = WriteOffView(
             id=str(made.payment_id),
             amount=Money(made.amount_kopecks),
