@@ -1,0 +1,186 @@
+"""The billing's whole API keeps to its own document, whatever is sent to it.
+
+Requests are made from the document and sent to the real service on SQLite. No answer may be a 500,
+nor a status, a content type or a body that the document does not describe. `make fuzz-api` sends
+many more of them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from asyncio import AbstractEventLoop, Event, new_event_loop
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import Case
+
+from core_billing import app
+from core_billing.settings import Settings
+from core_billing.web.api import PREFIX, api
+from servers.processes import run_aside
+from shared import migrations, openapi, service
+from shared.crypto import new_encryption_key, token_hash
+from shared.memory import MemoryBus
+from shared.service import Process
+
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "0"))
+"""Requests of each kind to an address; without it few, so that the suite stays short."""
+ANSWERS: Final[Counter[tuple[str, int]]] = Counter()
+AT: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+TOKEN: Final = {"Authorization": "Bearer all"}
+NUMBERS: Final = ("100245", "100246", "100247", "999999")
+"""Contracts that requests name: the last one is not there."""
+TARIFFS: Final = ("Домашний 100", "ТВ")
+IDS: Final = dict.fromkeys(("id", "promise", "tariff", "service"), ("1", "2"))
+NAMES: Final = dict.fromkeys(("number", "contract", "from", "to", "main"), NUMBERS)
+AMOUNT: Final = {"type": "string", "pattern": "^[1-9][0-9]{0,3}\\.[0-9]{2}$"}
+PERSON: Final = {"name": "Анна", "phone": "+79161234567", "email": "anna@example.ru"}
+
+
+def likely(name: str, schema: dict[str, Any], known: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return a schema that half of the time names what exists: chance alone never would."""
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [likely(name, one, known) for one in schema["anyOf"]]}
+    if schema.get("type") == "string" and name in known and "enum" not in schema:
+        return {"anyOf": [{"enum": list(known[name])}, schema]}
+    if "650.00" in schema.get("examples", ()):
+        return {"anyOf": [AMOUNT, schema]}
+    return schema
+
+
+def document() -> dict[str, Any]:
+    """Return the service's document, with schemas of requests that name what exists."""
+    made = openapi.document(api.title, PREFIX, api.operations)
+    bodies = {o.body.__name__ for o in api.operations if o.body is not None}
+    within = {**NAMES, "tariff": TARIFFS}
+    for name, schema in made["components"]["schemas"].items():
+        if name in bodies:
+            found = schema.get("properties", {})
+            schema["properties"] = {key: likely(key, one, within) for key, one in found.items()}
+    for methods in made["paths"].values():
+        for operation in methods.values():
+            for one in operation["parameters"]:
+                one["schema"] = likely(one["name"], one["schema"], {**NAMES, **IDS})
+    return made
+
+
+CONFIG: Final = schemathesis.Config.from_dict(
+    {
+        "checks": {
+            # A rule of the billing may refuse what its schema cannot forbid.
+            "positive_data_acceptance": {"enabled": False},
+            # `/payments/check` is an address of `/payments/{id}`, too, which takes GET.
+            "allow_header_conformance": {"enabled": False},
+        },
+        "phases": {"coverage": {"enabled": EXAMPLES > 0}},
+    }
+)
+schema = schemathesis.openapi.from_dict(document(), config=CONFIG)
+
+
+class Served:
+    """The service in a thread of its own, listening on a free port."""
+
+    def __init__(self, database_url: str) -> None:
+        self.base: Future[str] = Future()
+        self._url = database_url
+        self._loop: AbstractEventLoop = new_event_loop()
+        self._stop = Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop it and wait for it."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        except BaseException as error:
+            self.base.set_exception(error)
+            raise
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        kept = Settings(
+            database_url=self._url,
+            bus_url="memory://",
+            public_url="http://127.0.0.1:8080",
+            signing_keys=("a signing key of tests",),
+            encryption_keys=(new_encryption_key(),),
+            api_tokens={token_hash("all"): {"name": "all", "scopes": ["*"]}},
+            services=("core-billing",),
+        )
+        bus = MemoryBus(kept.topology(), kept.signer(), lambda: datetime.now(UTC))
+        process = Process([app.build(kept, lambda: AT)], bus, lambda: datetime.now(UTC))
+        async with service.running(process, "127.0.0.1", 0) as port:
+            self.base.set_result(f"http://127.0.0.1:{port}")
+            await self._stop.wait()
+
+
+def seed(base: str) -> None:
+    """Open contracts and give them what the addresses are about."""
+
+    def send(path: str, **body: Any) -> None:
+        answer = requests.post(f"{base}{PREFIX}{path}", json=body, headers=TOKEN, timeout=20)
+        assert answer.status_code in (200, 201), f"{path}: {answer.text}"
+
+    for number, balance in zip(NUMBERS[:-1], ("-120.00", "40.00", "5000.00"), strict=True):
+        send("/contracts", number=number, balance=balance, subscriber=PERSON)
+    for tariff, label in zip(TARIFFS, ("internet", "tv"), strict=True):
+        send("/tariffs", name=tariff, service=label, price="650.00")
+        send(f"/contracts/{NUMBERS[0]}/services", tariff=tariff)
+    send("/payments", contract=NUMBERS[1], amount="100.00", method="cash", receipt_number="A-1")
+    send("/settings", name="promise", value={"min": "1.00", "max": "5000.00"})
+    send("/promises", contract=NUMBERS[0], amount="2000.00")
+    send(f"/contracts/{NUMBERS[1]}/terms", main=NUMBERS[2])
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the service with some contracts."""
+    path: Path = tmp_path_factory.mktemp("api") / "core.db"
+    url = f"sqlite+aiosqlite:///{path}"
+    run_aside(migrations.migrate(url, "core_billing"))
+    served = Served(url)
+    address = served.base.result(30)
+    try:
+        seed(address)
+        yield address
+    finally:
+        served.close()
+        if EXAMPLES:
+            report()
+
+
+def report() -> None:
+    """Say of a long run what was sent and what came back."""
+    operations = len({label for label, _ in ANSWERS})
+    sys.stderr.write(f"\n{ANSWERS.total()} requests to {operations} operations\n")
+    for (label, status), count in sorted(ANSWERS.items()):
+        sys.stderr.write(f"{count:7} {status} {label}\n")
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES or 4,
+    deadline=None,
+    derandomize=not EXAMPLES,
+    suppress_health_check=list(HealthCheck),
+)
+def test_an_address_keeps_to_the_document(case: Case, base: str) -> None:
+    answer = case.call(base_url=base, headers=TOKEN, timeout=20)
+    ANSWERS[case.operation.label, answer.status_code] += 1
+    case.validate_response(answer, headers=TOKEN)
