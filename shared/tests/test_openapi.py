@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
+from pydantic import BaseModel
 
 from sample_api import PREFIX, things
 from shared import openapi, openapi_page
 from shared.api import Api
 from shared.errors import Refusal
+from shared.money import Money, WireMoney
 
 DOCUMENT = openapi.document(things.title, PREFIX, things.operations)
 
@@ -41,6 +43,26 @@ def test_two_operations_of_one_name_are_a_mistake() -> None:
         api.get(path, answers={}, scope=None, summary="Show")(show)
     with pytest.raises(ValueError, match="show"):
         openapi.document("Twice", "/x", api.operations)
+
+
+def test_a_form_of_a_part_and_a_default_sum_are_described_as_they_are_written() -> None:
+    class Ask(BaseModel):
+        amount: WireMoney = Money(50)
+
+    api = Api("Parts", "/x")
+
+    async def ask(request: Any, _query: Ask) -> Any:
+        return request
+
+    api.get("/a/{id:[0-9]{1,9}}/b", answers={}, scope=None, summary="Ask", query=Ask)(ask)
+    document = openapi.document("Parts", "/x", api.operations)
+    validate(document)
+    [described] = document["paths"]["/x/a/{id}/b"].values()
+    assert [(one["name"], one["in"]) for one in described["parameters"]] == [
+        ("id", "path"),
+        ("amount", "query"),
+    ]
+    assert described["parameters"][1]["schema"]["default"] == "0.50"
 
 
 def test_every_operation_is_there_under_its_address() -> None:

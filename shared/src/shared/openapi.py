@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from shared.errors import Refusal
+from shared.money import Money
 
 if TYPE_CHECKING:
     from shared.api import Operation
@@ -41,6 +42,14 @@ _PROBLEM: Final = {
 }
 
 
+class JsonSchema(GenerateJsonSchema):
+    """Schemas in which a sum that is a default is written as all sums are."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """Return a default as JSON has it."""
+        return str(dft) if isinstance(dft, Money) else super().encode_default(dft)
+
+
 def document(title: str, prefix: str, operations: Sequence[Operation]) -> dict[str, Any]:
     """Return the OpenAPI document of all operations; raises ValueError for two of one name."""
     named = Counter(operation.handler.__name__ for operation in operations)
@@ -67,7 +76,7 @@ def _schemas(operations: Sequence[Operation]) -> tuple[Mapping[Any, Any], dict[s
     inputs = [(m, "validation") for o in operations for m in (o.body, o.query) if m is not None]
     outputs = [(m, "serialization") for o in operations for m in o.answers.values()]
     wanted: Any = list(dict.fromkeys([*inputs, *outputs]))
-    schemas, root = models_json_schema(wanted, ref_template=_REF)
+    schemas, root = models_json_schema(wanted, ref_template=_REF, schema_generator=JsonSchema)
     return schemas, root.get("$defs", {})
 
 
@@ -122,7 +131,7 @@ def _parameters(
 ) -> list[dict[str, Any]]:
     found = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)", operation.path)
+        for name in re.findall(r"{([A-Za-z_]\w*)", operation.path)
     ]
     if operation.query is not None:
         name_of_model = schemas[operation.query, "validation"]["$ref"].rpartition("/")[2]

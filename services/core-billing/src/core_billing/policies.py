@@ -11,7 +11,6 @@ from datetime import date
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
 
 from core_billing.policy_values import (
     BlockCalendar,
@@ -28,6 +27,7 @@ from core_billing.policy_values import (
 from shared.errors import Text
 from shared.gateway.vat import Vat
 from shared.money import Money
+from shared.openapi import JsonSchema
 
 __all__ = ["BlockCalendar", "BlockMode", "BlockRule", "Mode", "PromiseRule", "Recommended"]
 
@@ -56,14 +56,7 @@ class Policy(Generic[Value]):
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of a value."""
-        return self.kind.json_schema(schema_generator=_Schema)
-
-
-class _Schema(GenerateJsonSchema):
-    """Writes sums that are defaults as the API writes all sums."""
-
-    def encode_default(self, dft: Any) -> Any:
-        return str(dft) if isinstance(dft, Money) else super().encode_default(dft)
+        return self.kind.json_schema(schema_generator=JsonSchema)
 
 
 VAT: Final = Policy(

@@ -53,6 +53,7 @@ async def test_cash_is_posted_from_the_managers_drawer(call: Any, books: Any) ->
     assert (await books.proof()).faults == []
 
 
+@on_sqlite
 async def test_a_payment_order_is_posted_from_the_operators_bank_on_its_day(
     call: Any, books: Any
 ) -> None:
@@ -74,6 +75,7 @@ async def test_a_payment_order_is_posted_from_the_operators_bank_on_its_day(
     assert (again[0], again[1]["code"]) == (422, "nothing_to_pay")
 
 
+@on_sqlite
 async def test_a_key_takes_a_payment_once(call: Any, books: Any) -> None:
     await books.open("100245")
     keyed = {"headers": {"Idempotency-Key": "k-1"}}
@@ -83,6 +85,7 @@ async def test_a_key_takes_a_payment_once(call: Any, books: Any) -> None:
     assert await books.balances() == {"100245": 125_050}
 
 
+@on_sqlite
 async def test_a_check_takes_nothing(call: Any, books: Any) -> None:
     await books.open("100245")
     status, checked = await call("POST", "/payments/check", CASH)

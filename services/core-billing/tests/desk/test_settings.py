@@ -176,6 +176,7 @@ async def test_a_check_changes_nothing(call: Any) -> None:
     assert (await call("POST", "/settings", body, token="reader"))[1]["code"] == "right_missing"
 
 
+@on_sqlite
 async def test_of_two_managers_the_second_hears_of_the_first(call: Any) -> None:
     body = {"name": "vat", "value": "5", "revision": 0}
     assert (await call("POST", "/settings", body, token="boris"))[0] == 201
