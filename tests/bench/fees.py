@@ -149,7 +149,8 @@ def charge_killed(url: str, services: int, kills: int) -> list[int]:
         while child.poll() is None and asyncio.run(left(url)) > target:
             time.sleep(SAMPLE_SECONDS)
         child.send_signal(signal.SIGKILL)
-        child.wait()
+        if child.wait() != -signal.SIGKILL:
+            raise SystemExit(f"a run ended with {child.returncode} before it could be killed")
         rests.append(asyncio.run(left(url)))
     charge(url)
     return rests

@@ -103,11 +103,12 @@ def _reference(fee: Charge) -> Reference:
 
 def _changes(rules: Rules, posted: Iterable[Receipt], at: datetime) -> list[Change]:
     """Return one change for each contract, however many fees it had."""
+    followed_by = _correlation_id(rules, at)
     made = {
         credit.account_id: Change(
             account_id=credit.account_id,
             number=credit.number,
-            correlation_id=_correlation_id(rules, at),
+            correlation_id=followed_by,
             tied=credit.tied,
             payment_id=receipt.payment_id,
         )
@@ -128,6 +129,7 @@ async def _events(
         before = part.balance_kopecks - part.amount_kopecks
         taken.append(Fee(part.number, part.account_id, before, -part.amount_kopecks))
     settled = await fee_settlement.settlements(tx, taken)
+    followed_by = _correlation_id(rules, at)
     return [
         FeeCharged(
             contract=one.number,
@@ -141,7 +143,7 @@ async def _events(
             rules.producer.name,
             subject=one.number,
             revision=f"{fee.label}:{fee.service_id}:{fee.period}",
-            correlation_id=_correlation_id(rules, at),
+            correlation_id=followed_by,
         )
         for (fee, _), one, by in zip(posted, taken, settled, strict=True)
     ]

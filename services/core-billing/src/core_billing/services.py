@@ -167,7 +167,7 @@ async def read(tx: Tx, wanted: Select[Any]) -> list[Service]:
 async def with_turns(tx: Tx, rows: Sequence[Row[Any]]) -> list[Service]:
     """Return services by their rows, with the tariffs they have had and will have."""
     turns = await _turns(tx, [row.id for row in rows])
-    columns = [{name: row._mapping[name] for name in _COLUMNS} for row in rows]
+    columns = [dict(zip(_COLUMNS, row, strict=False)) for row in rows]
     return [Service(**one, turns=turns[one["id"]]) for one in columns]
 
 
