@@ -214,7 +214,9 @@ async def test_one_payment_by_any_of_its_revisions(busy: Any, get: Call) -> None
         "не туда",
     )
     assert card["corrected_at"] == "2026-11-24T12:00:00Z"
-    for unknown in ("0", "999", "x", "9" * 19):
+    for unknown in ("x", "9" * 19):
+        assert (await get(f"/payments/{unknown}"))[0] == 404
+    for unknown in ("0", "999", "9" * 18):
         status, refused = await get(f"/payments/{unknown}")
         assert (status, refused["code"]) == (404, "payment_unknown")
 
@@ -346,6 +348,33 @@ async def test_half_a_file_is_no_file(
     monkeypatch.setattr(search, "page", failing)
     with pytest.raises(ClientError):
         await get("/payments/export")
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+async def test_who_has_gone_is_sent_nothing_more(
+    busy: Any, aiohttp_client: Any, monkeypatch: Any
+) -> None:
+    """A file without an end is given up when its reader leaves."""
+    read, make = search.page, exporting._send_csv
+    working: list[asyncio.Future[Any]] = []
+
+    async def endless(tx: Any, asked: Filter, _after: Any, limit: int) -> Any:
+        return await read(tx, asked, None, limit)
+
+    async def watched(*arguments: Any) -> Any:
+        # Beside the handler, which tests would cancel by themselves; our servers do not.
+        working.append(asyncio.ensure_future(make(*arguments)))
+        return await asyncio.shield(working[0])
+
+    monkeypatch.setattr(search, "page", endless)
+    monkeypatch.setattr(exporting, "_send_csv", watched)
+    client = await _client(busy, aiohttp_client)
+    headers = {"Authorization": "Bearer all"}
+    answer = await client.get("/api/v1/payments/export", headers=headers)
+    await answer.content.readany()
+    assert not working[0].done()
+    answer.close()
+    await asyncio.wait_for(working[0], 10)
 
 
 MOVES = st.lists(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
@@ -90,8 +89,9 @@ async def export_payments(request: web.Request, query: PaymentsExport) -> web.St
     return await exporting.send(request, file, partial(_pages, core, asked, query.lang))
 
 
+# Only ids, so that it is not mistaken for the addresses beside it.
 @api.get(
-    "/payments/{id}",
+    "/payments/{id:[0-9]{1,18}}",
     answers={200: PaymentView},
     scope="payments:read",
     refusals=(PAYMENT_UNKNOWN,),
@@ -100,9 +100,8 @@ async def export_payments(request: web.Request, query: PaymentsExport) -> web.St
 async def show_payment(request: web.Request) -> web.Response:
     """Answer with all that is known of one operation as it stands now."""
     given = request.match_info["id"]
-    known = re.fullmatch(r"\d{1,18}", given, re.ASCII) is not None
     async with reading_briefly(request.app[CORE].db) as tx:
-        found = await search.by_id(tx, int(given)) if known else None
+        found = await search.by_id(tx, int(given))
     if found is None:
         raise PAYMENT_UNKNOWN(id=given)
     return apis.answer(_view(found))
