@@ -39,9 +39,9 @@ async def ask(books: Any, aiohttp_client: Any) -> Ask:
     root.add_subapp(api.PREFIX, api.application(books.core, TOKENS))
     client: TestClient[Any, Any] = await aiohttp_client(root)
 
-    async def send(path: str, language: str = "ru") -> tuple[int, Any]:
+    async def send(path: str, language: str = "ru", root: str = "contracts/") -> tuple[int, Any]:
         headers = {"Authorization": "Bearer reader", "Accept-Language": language}
-        answer = await client.get(f"/api/v1/contracts/{path}", headers=headers)
+        answer = await client.get(f"/api/v1/{root}{path}", headers=headers)
         return answer.status, await answer.json()
 
     return send
@@ -224,6 +224,17 @@ async def test_a_promise_is_foreseen_to_end_and_recommended_to_be_repaid(
     assert "заканчивается обещанный платёж 26.11.2026" in found["text"]
     _, advised = await ask("1/recommended?mode=debt")
     assert [line["amount"] for line in advised["lines"]] == ["100.00", "300.00"]
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+async def test_forecasts_of_all_are_listed_by_pages(books: Any, ask: Ask) -> None:
+    await opened(books, "0.00", "-1.00", "5.00")
+    pages, cursor = [], ""
+    while cursor is not None:
+        _, found = await ask(f"forecasts?limit=2{cursor and '&cursor='}{cursor}", root="")
+        pages.append([(one["contract"], one["reason"]) for one in found["items"]])
+        cursor = found["next_cursor"]
+    assert pages == [[("1", "no_services"), ("2", "debt")], [("3", "no_services")]]
 
 
 async def test_a_page_foresees_many_by_the_same_statements(books: Any) -> None:

@@ -7,13 +7,15 @@ from typing import Final
 
 from aiohttp import web
 
-from core_billing import outlook
+from core_billing import outlook, policy_rows
 from core_billing.forecast import foresee
 from core_billing.policies import BLOCK_CALENDAR, RECOMMENDED, Recommended, of_group
 from core_billing.recommend import recommend
 from core_billing.web.base import CONTRACT_UNKNOWN, CORE, api, existing
 from core_billing.web.forecast_views import (
     MODE_UNKNOWN,
+    ForecastsQuery,
+    ForecastsView,
     ForecastView,
     RecommendedQuery,
     RecommendedView,
@@ -82,6 +84,26 @@ async def show_forecast(request: web.Request) -> web.Response:
         position, policies = await outlook.find(tx, core.rules, found.id, today)
     foreseen = foresee(position, policies.get(BLOCK_CALENDAR), today)
     return apis.answer(forecast_view(position, foreseen, today, problem.language(request)))
+
+
+@api.get(
+    "/forecasts",
+    answers={200: ForecastsView},
+    scope="contracts:read",
+    query=ForecastsQuery,
+    summary="When each contract will be blocked if nothing is paid, and why",
+)
+async def list_forecasts(request: web.Request, query: ForecastsQuery) -> web.Response:
+    """Answer with a page of the forecasts of all contracts."""
+    core, chosen = request.app[CORE], problem.language(request)
+    today, after = core.rules.day(core.clock()), int(query.cursor or 0)
+    async with reading(core.db) as tx:
+        policies = await policy_rows.load_all(tx, today)
+        found = await outlook.page(tx, core.rules, policies, after, query.limit + 1, today)
+    shown = found[: query.limit]
+    more = str(shown[-1].position.contract_id) if len(found) > query.limit else None
+    items = [forecast_view(one.position, one.forecast, today, chosen) for one in shown]
+    return apis.answer(ForecastsView(items=items, next_cursor=more))
 
 
 def _setting(kept: Recommended, query: RecommendedQuery) -> Recommended:

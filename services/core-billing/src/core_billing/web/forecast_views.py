@@ -106,6 +106,22 @@ class ForecastView(BaseModel):
     seen_until: date
 
 
+class ForecastsQuery(BaseModel):
+    """Which page of the forecasts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,9}$")] | None = None
+    limit: int = Field(50, ge=1, le=200)
+
+
+class ForecastsView(BaseModel):
+    """A page of forecasts in the order of the contracts; `next_cursor` is null on the last one."""
+
+    items: list[ForecastView]
+    next_cursor: str | None
+
+
 def recommended_view(found: Recommendation, mode: Mode, chosen: Language) -> RecommendedView:
     """Return what is shown of a recommended payment."""
     lines = [
