@@ -9,6 +9,7 @@ from aiohttp import web
 
 from core_billing import (
     attempts,
+    block_gate,
     block_job,
     consumer,
     dead,
@@ -70,8 +71,8 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
 
 
 def _blocking(made: Core, settings: Settings, bus: Bus) -> Loop:
-    job = block_job.Job(made, bus.usable)
-    return Loop("blocks", lambda: block_job.step(job), settings.block_seconds)
+    gate = block_gate.Gate(made, bus.usable)
+    return Loop("blocks", lambda: block_job.step(gate), settings.block_seconds)
 
 
 def _cabinet(made: Core, settings: Settings) -> web.Application:

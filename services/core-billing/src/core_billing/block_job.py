@@ -7,57 +7,38 @@ passed over, because that may be the very payment; the next step sees it again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 import structlog
 
-from core_billing import (
-    block_decision,
-    block_guards,
-    block_rows,
-    blocks,
-    life,
-    promise_jobs,
-)
+from core_billing import block_decision, block_rows, blocks, promise_jobs
 from core_billing import block_services as services
 from core_billing.block_decision import Judged
-from core_billing.block_guards import Guard
+from core_billing.block_gate import Gate, may_block
 from core_billing.block_rows import Access
 from core_billing.policy_rows import Policies, load_all
 from core_billing.rules import Core, Rules
 from shared import log, outbox
 from shared.db import Tx, reading, transaction
 from shared.events import Event
-from shared.metrics import alarm
 
 PAGE_MAX: Final = 500
-ALARM_EVERY: Final = timedelta(minutes=1)
 
 _log = structlog.get_logger(__name__)
 
-Find = Callable[[Tx, int, int], Awaitable[list[Access]]]
 
-
-@dataclass
-class Job:
-    """The job in one process: what it works with, and when it has last complained."""
-
-    core: Core
-    bus_usable: Callable[[], bool]
-    alarmed_at: datetime | None = None
-
-
-async def step(job: Job) -> bool:
+async def step(gate: Gate) -> bool:
     """Look at all contracts once: unblock, note who is short, block; the next look is later."""
-    core, at = job.core, job.core.clock()
+    core, at = gate.core, gate.core.clock()
+    gate.began_at = gate.began_at or at
     async with reading(core.db) as tx:
         policies = await load_all(tx, core.rules.day(at))
     await _let_in(core, policies, at)
     await _forget(core)
-    await _cut_off(job, policies, at)
+    await _cut_off(gate, policies, at)
     return False
 
 
@@ -113,8 +94,8 @@ async def _forget(core: Core) -> None:
         await block_rows.put(tx, again)
 
 
-async def _cut_off(job: Job, policies: Policies, at: datetime) -> None:
-    core, after, allowed = job.core, 0, None
+async def _cut_off(gate: Gate, policies: Policies, at: datetime) -> None:
+    core, after, allowed = gate.core, 0, None
     while True:
         async with reading(core.db) as tx:
             page = await block_rows.short(tx, after, PAGE_MAX)
@@ -123,7 +104,7 @@ async def _cut_off(job: Job, policies: Policies, at: datetime) -> None:
             judged = await block_decision.decide(tx, core.rules, policies, held, at)
         due = {one.access.contract_id for one in judged if one.is_due}
         if due and allowed is None:
-            allowed = await may_block(job, at)
+            allowed = await may_block(gate, at)
         news = {one.access.contract_id for one in judged if _is_news(one)}
         news |= {one.contract_id for one in page if one.state.short_since is None}
         news |= due if allowed else set()
@@ -137,32 +118,6 @@ async def _cut_off(job: Job, policies: Policies, at: datetime) -> None:
 def _is_news(one: Judged) -> bool:
     until = one.postponed_until
     return until is not None and until != one.access.state.postponed_until
-
-
-async def may_block(job: Job, at: datetime) -> bool:
-    """Say whether blocks may happen now; ask the queue of the money, complain of what withholds.
-
-    A queue that nobody has asked lately is asked, and blocks wait for the answer.
-    """
-    core = job.core
-    own = core.rules.producer
-    async with transaction(core.db) as tx:
-        signs, stuck = await life.signs(tx), await life.is_stuck(tx)
-        here = job.bus_usable() and not stuck
-        found = block_guards.withheld(own.name, own.topology.services, signs, at, bus=here)
-        if any(one.service == own.name for one in found) or _is_ageing(signs.get(own.name), at):
-            await life.ask_queue(tx, core.rules, at)
-    serious = [one for one in found if one.guard is not Guard.QUEUE_ASKED]
-    if serious and (job.alarmed_at is None or at - job.alarmed_at >= ALARM_EVERY):
-        job.alarmed_at = at
-        for one in serious:
-            alarm("blocks_withheld", reason=str(one.guard), service=one.service)
-    return not found
-
-
-def _is_ageing(sign: life.Sign | None, at: datetime) -> bool:
-    """Say whether it is time to ask again, so that a steady flow of blocks need not wait."""
-    return sign is None or sign.said_at is None or at - sign.said_at >= life.ASKED_EVERY
 
 
 async def _act(

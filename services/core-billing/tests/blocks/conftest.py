@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from core_billing import block_job, block_rows, consumer
-from core_billing.block_job import Job
+from core_billing.block_gate import Gate
 from core_billing.policy_rows import policy
 from shared import inbox
 from shared.db import reading, transaction
@@ -51,7 +51,7 @@ class Desk:
     def __init__(self, books: Any) -> None:
         self.books = books
         self.bus = True
-        self.job = Job(books.core, lambda: self.bus)
+        self.gate = Gate(books.core, lambda: self.bus)
         self.money, _ = consumer.consumers(books.db, books.core.rules, books.clock)
 
     async def take(self, *events: Event) -> None:
@@ -78,9 +78,9 @@ class Desk:
         self.books.clock.advance(after)
         if not quiet:
             await self.take(alive(self.books.clock()))
-        await block_job.step(self.job)
+        await block_job.step(self.gate)
         await self.pump()
-        await block_job.step(self.job)
+        await block_job.step(self.gate)
 
     async def blocked(self) -> set[str]:
         async with reading(self.books.db) as tx:

@@ -63,8 +63,10 @@ async def test_nobody_at_the_start(books: Any, desk: Any) -> None:
     await books.open(books.asked("A", "-5.00"))
     before = desk.withheld
     await desk.step(quiet=True)
+    await desk.step(quiet=True, after=5 * MINUTE - SECOND)
+    assert (await desk.blocked(), desk.withheld) == (set(), before)
+    await desk.step(quiet=True, after=SECOND)
     await desk.step(quiet=True)
-    assert await desk.blocked() == set()
     assert desk.withheld == before + 1
     await desk.step(quiet=True, after=MINUTE)
     assert desk.withheld == before + 2
@@ -119,15 +121,15 @@ async def test_our_own_queue_does_not_move(books: Any, desk: Any) -> None:
     await books.open(books.asked("A", "-5.00"))
     await desk.take(desk.alive(books.clock()))
     before = desk.withheld
-    await block_job.step(desk.job)
+    await block_job.step(desk.gate)
     assert (await desk.blocked(), desk.withheld) == (set(), before)
     books.clock.advance(MINUTE + timedelta(seconds=1))
     await desk.take(desk.alive(books.clock()))
-    await block_job.step(desk.job)
+    await block_job.step(desk.gate)
     assert (await desk.blocked(), desk.withheld) == (set(), before + 1)
     assert len(await books.said(GatewayAlive.TYPE)) > 1
     await desk.pump()
-    await block_job.step(desk.job)
+    await block_job.step(desk.gate)
     assert await desk.blocked() == {"A"}
 
 

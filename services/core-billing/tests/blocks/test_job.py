@@ -123,10 +123,10 @@ async def test_days_are_counted_anew_after_money(books: Any, desk: Any) -> None:
 async def test_two_replicas_say_it_once(books: Any, desk: Any) -> None:
     await books.open(*(books.asked(f"N{n}", "-5.00") for n in range(20)))
     await desk.take(desk.alive(books.clock()))
-    await block_job.step(desk.job)
+    await block_job.step(desk.gate)
     await desk.pump()
-    await asyncio.gather(*(block_job.step(desk.job) for _ in range(4)))
-    await block_job.step(desk.job)
+    await asyncio.gather(*(block_job.step(desk.gate) for _ in range(4)))
+    await block_job.step(desk.gate)
     assert len(await desk.blocked()) == 20
     assert [one[1:3] for one in await desk.told()] == [("blocked", 1)] * 20
 
@@ -136,7 +136,7 @@ async def test_money_that_comes_while_it_is_decided_wins(books: Any, desk: Any) 
     numbers = [f"N{n}" for n in range(8)]
     await books.open(*(books.asked(number, "-1.00") for number in numbers))
     await desk.take(desk.alive(books.clock()))
-    await block_job.step(desk.job)
+    await block_job.step(desk.gate)
     await desk.pump()
 
     async def pay(number: str) -> None:
@@ -145,7 +145,7 @@ async def test_money_that_comes_while_it_is_decided_wins(books: Any, desk: Any) 
 
     async def cut() -> None:
         for _ in range(6):
-            await block_job.step(desk.job)
+            await block_job.step(desk.gate)
 
     await asyncio.gather(cut(), cut(), *map(pay, numbers))
     assert set((await books.balances()).values()) >= {50}
