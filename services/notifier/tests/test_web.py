@@ -12,7 +12,8 @@ from aiohttp import web as aiohttp_web
 from aiohttp.test_utils import TestClient, TestServer
 from openapi_spec_validator import validate
 
-from notifier import access_leases, web, web_access
+from notifier import access_leases, web
+from notifier.web_access import AccessPage
 from shared import problem
 from shared.clock import ManualClock
 from shared.crypto import token_hash
@@ -34,7 +35,7 @@ ACCESS = "/notifier/v1/access"
 @pytest.fixture
 async def client(world: World) -> AsyncIterator[TestClient[Any, Any]]:
     """A client of the mounted API."""
-    api = web_access.api.application(TOKENS)
+    api = web.api.application(TOKENS)
     api[web.DB] = world.db
     api[web.VAULT] = world.vault
     root = aiohttp_web.Application(middlewares=[problem.middleware])
@@ -194,11 +195,11 @@ async def test_pages_hold_the_access_of_every_contract_once(
     seen, cursor = [], ""
     while True:
         link = f"{ACCESS}?limit=2" + (f"&cursor={cursor}" if cursor else "")
-        body = await (await client.get(link, headers=MAY)).json()
-        seen += [view["contract"] for view in body["states"]]
-        cursor = body["next_cursor"]
-        if cursor is None:
+        page = AccessPage.model_validate_json(await (await client.get(link, headers=MAY)).read())
+        seen += [view.contract for view in page.states]
+        if page.next_cursor is None:
             break
+        cursor = page.next_cursor
     assert seen == [f"ц-{n}" for n in range(5)]
 
 

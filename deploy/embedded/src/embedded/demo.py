@@ -21,7 +21,7 @@ from shared.clock import system_clock
 from shared.crypto import new_encryption_key, token_hash
 from shared.errors import SettingsError
 from shared.service import serve
-from simulators.settings import SandboxSettings
+from simulators.settings import ACCESS_SECRET, SandboxSettings
 
 TOKEN: Final = "demo"  # noqa: S105 - the demo's sign-ins are public, it listens on loopback only
 HOST: Final = "127.0.0.1"
@@ -102,6 +102,8 @@ def environment(port: int, smtp_port: int, data: Path) -> dict[str, str]:
         "SMSC_API_URL": f"{base}/sandbox/smsc",
         "SMSC_LOGIN": "demo",
         "SMSC_PASSWORD": "demo",
+        "NOTIFIER_WEBHOOK_URL": f"{base}/sandbox/access",
+        "NOTIFIER_WEBHOOK_SECRETS": ACCESS_SECRET,
         **_keys(data / "keys.json"),
     }
     return {name: os.environ.get(name, value) for name, value in chosen.items()}
@@ -146,6 +148,7 @@ Saldo is running.   Ctrl-C stops it; its data stay in the data folder.
   Subscriber's cabinet   {base}/cabinet/          contract 100245, password demo
   Sandbox                {base}/sandbox/          YooKassa's page, SMS and e-mails
   Messages               {base}/sandbox/messages  what a subscriber would have received
+  Access controller      {base}/sandbox/access    whom it keeps out of the network
   API of the billing     {base}/api/v1/docs       Authorization: Bearer {TOKEN}
   API of the gateway     {base}/yookassa/docs
   API of the SBP gateway {base}/sbp/docs

@@ -1,4 +1,5 @@
-"""The sandbox as one application: YooKassa, two banks, SMSC.ru, mail, and a subscriber's inbox.
+"""The sandbox as one application: YooKassa, two banks, SMSC.ru, mail, an access controller, and a
+subscriber's inbox.
 
 Mount it under the prefix that `SandboxSettings.public_url` ends with::
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from simulators import inbox, message
+from simulators.access import app as access
 from simulators.clock import SandboxClock
 from simulators.mail import sink
 from simulators.mail.sink import SINK, Sink
@@ -31,7 +33,13 @@ def create(settings: SandboxSettings) -> web.Application:
 
     `app[SINK].port` is the SMTP server's port, known after the start where the settings say 0.
     """
-    schemas = (*yookassa.SCHEMAS, message.SCHEMA, *raiffeisen.SCHEMAS, *tbank.SCHEMAS)
+    schemas = (
+        *yookassa.SCHEMAS,
+        message.SCHEMA,
+        *raiffeisen.SCHEMAS,
+        *tbank.SCHEMAS,
+        access.SCHEMA,
+    )
     store = Store(settings.store_path, schemas)
     clock = SandboxClock()
     app = web.Application()
@@ -53,6 +61,7 @@ def create(settings: SandboxSettings) -> web.Application:
     app.add_subapp(
         "/smsc", smsc.create(Desk(settings, store, clock, settings.smsc_balance_kopecks))
     )
+    app.add_subapp("/access", access.create(settings.access_secret, clock))
     app.add_subapp("/mail", sink.create(app[SINK]))
     # After the mounted ones have ended: they write to it until then.
     app.on_cleanup.append(_close)

@@ -14,6 +14,9 @@ TEST_METHODS = ("bank_card", "yoo_money")
 WEBHOOK_OFFSETS = (0, 10, 42, 84, 168, 672, 5376, 86016)
 """Seconds after the event at which it is delivered again, until 200 (yookassa-github-docs)."""
 
+ACCESS_SECRET = "whsec_c2FuZGJveCBhY2Nlc3MgY29udHJvbGxlcg=="
+"""What signs the webhooks to the access controller."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shop:
@@ -64,6 +67,7 @@ class SandboxSettings:
     smsc_password: str = field(default="demo", repr=False)
     smsc_apikey: str = field(default="demo-apikey", repr=False)
     smsc_balance_kopecks: int = 100_000_00
+    access_secret: str = field(default=ACCESS_SECRET, repr=False)
     time_scale: float = 1.0
     """Multiplies the webhook schedule and the delays of receipts and refunds; 0.01 is fast."""
     webhook_offsets: tuple[int, ...] = WEBHOOK_OFFSETS
