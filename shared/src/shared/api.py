@@ -62,6 +62,7 @@ class Api:
         self.title = title
         self.prefix = prefix
         self.operations: list[Operation] = []
+        self._described: tuple[int, bytes, str] | None = None
 
     def get(
         self,
@@ -119,8 +120,7 @@ class Api:
         for operation in self.operations:
             checked = room.bounded(_checked(operation, tokens, body_bytes_max))
             app.router.add_route(operation.method, operation.path, checked)
-        document = orjson.dumps(openapi.document(self.title, self.prefix, self.operations))
-        page = openapi_page.page(orjson.loads(document))
+        document, page = self._document()
 
         async def send_document(_request: web.Request) -> web.Response:
             return web.Response(body=document, content_type="application/json")
@@ -131,6 +131,14 @@ class Api:
         app.router.add_get("/openapi.json", send_document)
         app.router.add_get("/docs", send_page)
         return app
+
+    def _document(self) -> tuple[bytes, str]:
+        """Return the document and its page; made once, for many operations take a while."""
+        count = len(self.operations)
+        if self._described is None or self._described[0] != count:
+            document = orjson.dumps(openapi.document(self.title, self.prefix, self.operations))
+            self._described = count, document, openapi_page.page(orjson.loads(document))
+        return self._described[1:]
 
 
 def answer(model: BaseModel, status: int = 200) -> web.Response:
