@@ -122,4 +122,7 @@ def test_without_an_access_controller_nothing_is_sent(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
     settings = given(monkeypatch, {**environment, "NOTIFIER_WEBHOOK_URL": ""})
-    assert not any("access" in loop.name for loop in build(settings).loops)
+    service = build(settings)
+    assert not any("access" in loop.name for loop in service.loops)
+    paths = {route.canonical for route in service.mounts["/notifier"].router.resources()}
+    assert any(path.endswith("/v1/access") for path in paths)

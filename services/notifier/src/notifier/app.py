@@ -16,6 +16,7 @@ from notifier import (
     journal,
     prepare,
     web,
+    web_access,
     webhook,
 )
 from notifier.access_delivery import Lane, Target
@@ -35,6 +36,8 @@ from shared.service import Service
 NAME: Final = "notifier"
 PRUNE_SECONDS: Final = 3600.0
 WATCH_SECONDS: Final = 60.0
+AREAS: Final = (web, web_access)
+"""The areas of the API: importing them registers their addresses."""
 
 
 def build(settings: Settings, clock: Clock = system_clock) -> Service:

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from notifier import access_delivery, webhook
+from notifier.access_delivery import Lane, Target
 from notifier.channels.port import Outcome, Outgoing
 from notifier.channels.smsc import Smsc
 from notifier.channels.smtp import Smtp, parse_url
-from shared.clock import ManualClock
+from shared.clock import ManualClock, system_clock
+from shared.crypto import Vault
+from shared.db import Database
 from simulators.harness import Sandbox, running
+from simulators.settings import ACCESS_SECRET
 
 if TYPE_CHECKING:
     from conftest import Said, World
@@ -133,3 +138,20 @@ async def test_refused_mail(
     row = await ready.row(channel="email")
     assert row.state == state
     assert str(code) in row.reason
+
+
+async def test_the_access_controller_believes_us(
+    db: Database, vault: Vault, said: Said, world: World, sandbox: Sandbox
+) -> None:
+    now = type(world)(db, vault, ManualClock(system_clock()))
+    secrets = tuple(webhook.secret(f"whsec_{key}") for key in ("A" * 32, ACCESS_SECRET[6:]))
+    target = Target(f"{sandbox.url}/access", secrets, timedelta(seconds=5), (timedelta(1),), 2)
+    lane = Lane(db, now.clock, target)
+    async with access_delivery.opened(lane):
+        for event in (said.access("1", 3), said.access("2", 2), said.access("1", 4)):
+            await now.hear(event)
+            await access_delivery.step(lane)
+            await access_delivery.drain(lane)
+    items = (await sandbox.call("GET", "/access/state.json")).body["items"]
+    states = {each["contract"]: (each["revision"], each["blocked"]) for each in items}
+    assert states == {"1": (4, False), "2": (2, False)}
