@@ -16,7 +16,6 @@ from core_billing import (
     block_decision,
     block_rows,
     block_services,
-    contracts,
     outlook,
     promise_candidates,
     promise_jobs,
@@ -32,7 +31,7 @@ from core_billing.rules import Rules
 from shared.db import Tx
 
 PAGE_MAX: Final = 1000
-"""Contracts that are looked at in one piece."""
+"""Contracts that are looked at in one piece: those that may lack something by then."""
 DAYS_MAX: Final = 92
 
 
@@ -77,7 +76,7 @@ async def piece(
 
     `policies` hold what is set for that day; `policy_rows.load_all` returns them.
     """
-    ids = [one.id for one in await contracts.page(tx, after, PAGE_MAX)]
+    ids = await block_rows.falling(tx, after, PAGE_MAX, day)
     today = rules.day(at)
     exempt = await block_services.exempt(tx, ids, day)
     positions = [

@@ -21,12 +21,14 @@ ALARM_EVERY: Final = timedelta(minutes=1)
 
 @dataclass
 class Gate:
-    """What one process knows of whether it may block, and when it has last complained."""
+    """What one process knows of whether it may block, and when it did what it does seldom."""
 
     core: Core
     bus_usable: Callable[[], bool]
     began_at: datetime | None = None
     alarmed_at: datetime | None = None
+    swept_at: datetime | None = None
+    """When the rules of all blocked contracts were last looked at."""
 
 
 async def may_block(gate: Gate, at: datetime) -> bool:

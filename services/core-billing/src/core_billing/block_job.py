@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -26,6 +26,8 @@ from shared.db import Tx, reading, transaction
 from shared.events import Event
 
 PAGE_MAX: Final = 500
+SWEEP_EVERY: Final = timedelta(minutes=1)
+"""How often the rules of all blocked contracts are looked at; money is looked for each time."""
 
 _log = structlog.get_logger(__name__)
 
@@ -36,18 +38,20 @@ async def step(gate: Gate) -> bool:
     gate.began_at = gate.began_at or at
     async with reading(core.db) as tx:
         policies = await load_all(tx, core.rules.day(at))
-    await _let_in(core, policies, at)
+    await _let_in(gate, policies, at)
     await _forget(core)
     await _cut_off(gate, policies, at)
     return False
 
 
-async def _let_in(core: Core, policies: Policies, at: datetime) -> None:
+async def _let_in(gate: Gate, policies: Policies, at: datetime) -> None:
     """Unblock those that money has reached past us, or whose rule blocks them no more."""
-    after = 0
+    core, after, find = gate.core, 0, block_rows.covered
+    if gate.swept_at is None or at - gate.swept_at >= SWEEP_EVERY:
+        gate.swept_at, find = at, block_rows.blocked
     while True:
         async with reading(core.db) as tx:
-            page = await block_rows.blocked(tx, after, PAGE_MAX)
+            page = await find(tx, after, PAGE_MAX)
             free = [one for one, _ in await _freed(tx, core.rules, policies, page, at)]
         if free:
             await _unblock(core, policies, free, at)

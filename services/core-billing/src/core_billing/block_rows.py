@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from core_billing.accounts import balance
 from core_billing.contracts import contract
+from core_billing.services import service
 from core_billing.terms import DEFAULT_GROUP, terms
 from shared.db import Instant, Tx, metadata
 from shared.rows import among, insert_new, update_each
@@ -141,10 +142,27 @@ async def blocked(tx: Tx, after: int, limit: int) -> list[Access]:
     return await _page(tx, and_(block.c.contract_id > after, block.c.blocked), limit)
 
 
-async def usable(tx: Tx, after: int, limit: int) -> list[Access]:
-    """Return all open contracts that are not blocked, after an id."""
+async def falling(tx: Tx, after: int, limit: int, day: date) -> list[int]:
+    """Return the ids of open contracts, not blocked, that may lack something by a day.
+
+    Those lack it already, or have a fee that falls due by then, or a promise that may end.
+    """
+    due = (service.c.contract_id == balance.c.account_id, service.c.due_on <= day)
+    falls = select(service.c.id).where(*due).exists()
     free = or_(block.c.blocked.is_(None), ~block.c.blocked)
-    return await _page(tx, and_(balance.c.account_id > after, balance.c.open, free), limit)
+    may = or_(_AVAILABLE < 0, balance.c.promised_kopecks > 0, falls)
+    found = (
+        select(balance.c.account_id)
+        .outerjoin(block, block.c.contract_id == balance.c.account_id)
+        .where(balance.c.account_id > after, balance.c.open, free, may)
+    )
+    return list((await tx.execute(found.order_by(balance.c.account_id).limit(limit))).scalars())
+
+
+async def covered(tx: Tx, after: int, limit: int) -> list[Access]:
+    """Return blocked, open contracts that have something available, after an id."""
+    again = and_(block.c.blocked, balance.c.open, _AVAILABLE >= 0)
+    return await _page(tx, and_(block.c.contract_id > after, again), limit)
 
 
 async def put(tx: Tx, states: Sequence[tuple[Access, State]]) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -71,7 +72,7 @@ async def test_access_follows_the_model(books: Any, desk: Any, seed: int) -> Non
             async with transaction(books.db) as tx:
                 await tx.execute(update(policy).values(value=rule))
         else:
-            await desk.step()
+            await desk.step(after=timedelta(minutes=1))
             for model in models.values():
                 model.look(rule)
         await _agree(books, desk, models)

@@ -91,7 +91,7 @@ async def test_rules_of_the_contract_its_group_and_the_calendar(books: Any, desk
             .where(terms.terms.c.contract_id == ids["patient"])
             .values(block_rule={"mode": "never"})
         )
-    await desk.step()
+    await desk.step(after=timedelta(minutes=1))
     assert (await desk.told())[-1] == ("patient", "unblocked", 2, "exempt")
 
 

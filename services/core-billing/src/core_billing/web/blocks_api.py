@@ -39,7 +39,7 @@ from shared import problem
 from shared.db import reading
 from shared.errors import Refusal
 
-PIECES_MAX: Final = 20
+PIECES_MAX: Final = 10
 """As many pieces of the base are looked at for one page of the answer."""
 _NO_REVISION: Final = 2**31 - 1
 
