@@ -11,29 +11,23 @@ from sqlalchemy import Row
 
 from core_billing import (
     accounts,
+    categories,
     desk,
+    holders,
     holdings,
     payment_list,
-    postings,
     revisions,
     uncredited,
 )
+from core_billing.categories import Category
 from core_billing.desk import Note
 from core_billing.drafts import Reference
+from core_billing.holders import Holder
 from core_billing.holdings import Holding
 from core_billing.payment_filter import Filter
 from core_billing.revisions import Said
 from shared.db import Tx
 from shared.money import Money
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who holds a part of a payment's money now; below zero what was taken from a contract."""
-
-    contract: str | None
-    account: str
-    amount: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +56,9 @@ class Found:
     revision: int
     method: str
     category: int
+    category_name: str | None
+    category_code: str | None
+    """What the accounts of 1C call it."""
     paid_at: datetime
     registered_at: datetime
     manager: str | None
@@ -74,6 +71,17 @@ class Found:
     correction_reason: str | None
     holders: list[Holder]
     refunds: list[Returned]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is known of the payments of a page beside their rows."""
+
+    holders: Mapping[Reference, list[Holder]]
+    holdings: Mapping[Reference, Holding]
+    notes: Mapping[int, Note]
+    said: Mapping[int, Said]
+    categories: Mapping[int, Category]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,29 +139,25 @@ async def _described(tx: Tx, rows: Sequence[Row[Any]]) -> list[Found]:
         return []
     online = {_key(row) for row in rows if row.source.startswith(accounts.PAYMENT)}
     holding = await holdings.find(tx, online) if online else {}
-    holders = {key: _holders(key[0], one) for key, one in holding.items()}
-    holders |= await _shares(tx, [row for row in rows if _key(row) not in online])
+    held = {key: holders.of_holding(key[0], one) for key, one in holding.items()}
+    held |= await holders.of_operations(tx, [row for row in rows if _key(row) not in online])
     notes = await desk.find_all(tx, {row.id for row in rows})
     said = await revisions.find_all(tx, {i for row in rows for i in (row.id, row.newest_id)})
-    return [
-        _found(row, holders.get(_key(row), []), holding.get(_key(row)), notes, said) for row in rows
-    ]
+    named = await categories.find_all(tx, {row.category for row in rows})
+    beside = Beside(held, holding, notes, said, named)
+    return [_found(row, beside) for row in rows]
 
 
 def _key(row: Row[Any]) -> Reference:
     return row.source, row.external_id
 
 
-def _found(
-    row: Row[Any],
-    holders: list[Holder],
-    holding: Holding | None,
-    notes: Mapping[int, Note],
-    said: Mapping[int, Said],
-) -> Found:
+def _found(row: Row[Any], beside: Beside) -> Found:
     provider = accounts.provider_of(row.source)
-    note, begun = notes.get(row.id), said.get(row.id)
-    change = said.get(row.newest_id) if row.revision > 1 else None
+    note, begun = beside.notes.get(row.id), beside.said.get(row.id)
+    change = beside.said.get(row.newest_id) if row.revision > 1 else None
+    category = beside.categories.get(row.category)
+    holding = beside.holdings.get(_key(row))
     manager = note.manager if note else begun.manager if begun else None
     return Found(
         id=str(row.id),
@@ -168,6 +172,8 @@ def _found(
         revision=row.revision,
         method=row.method,
         category=row.category,
+        category_name=None if category is None else category.name,
+        category_code=None if category is None else category.external_code,
         paid_at=row.paid_at,
         registered_at=row.registered_at,
         manager=manager,
@@ -178,7 +184,7 @@ def _found(
         corrected_at=None if change is None else change.at,
         correction=None if change is None else change.action,
         correction_reason=None if change is None else change.reason,
-        holders=holders,
+        holders=beside.holders.get(_key(row), []),
         refunds=[] if holding is None else _refunds(holding),
     )
 
@@ -194,37 +200,6 @@ def _refunds(holding: Holding) -> list[Returned]:
         Returned(r.refund_id, r.provider_refund_id, Money(r.amount_kopecks), r.state)
         for r in holding.refunds
     ]
-
-
-def _holders(source: str, holding: Holding) -> list[Holder]:
-    """Return who holds what refunds have left."""
-    provider = source.removeprefix(accounts.PAYMENT)
-    return [
-        Holder(None, f"suspense:{provider}", Money(kopecks))
-        if name is None
-        else Holder(accounts.number_of(name), name, Money(kopecks))
-        for name, kopecks in holding.rests.items()
-        if kopecks
-    ]
-
-
-async def _shares(tx: Tx, rows: Sequence[Row[Any]]) -> dict[Reference, list[Holder]]:
-    """Return what each operation has left where; no provider sends any of it back."""
-    if not rows:
-        return {}
-    newest = {row.newest_id for row in rows}
-    found: dict[Reference, list[Holder]] = {}
-    for line in await postings.lines_of(tx, {row.external_id for row in rows}):
-        if line.id in newest and line.line > 0:
-            found.setdefault(_key(line), []).append(_share(line))
-    return found
-
-
-def _share(line: Row[Any]) -> Holder:
-    taken = line.debit_id != line.account_id
-    name = line.debit if taken else line.credit
-    number = accounts.number_of(name) if name.startswith(accounts.CONTRACT) else None
-    return Holder(number, name, Money(-line.kopecks if taken else line.kopecks))
 
 
 def _refused(row: Row[Any]) -> Refused:

@@ -22,7 +22,7 @@ class AuditQuery(BaseModel):
     """Which acts; both days of a period belong to it."""
 
     # The bounds are called from and to, which Python does not let a field be called.
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     actor: Word | None = None
     """The name of a token: a manager or a system."""

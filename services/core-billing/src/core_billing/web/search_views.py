@@ -33,7 +33,7 @@ Period = Annotated[Day, Field(ge=date(2000, 1, 1), le=date(2999, 12, 31))]
 class PaymentFilter(BaseModel):
     """Which payments: all that is given must hold; with nothing, all money from outside."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     contract: Number | None = None
     """Who holds it, or held it before it was annulled."""
@@ -98,6 +98,8 @@ class PaymentView(BaseModel):
     what it has moved.
     """
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     id: str
     kind: str
     provider: str | None
@@ -113,6 +115,7 @@ class PaymentView(BaseModel):
     revision: int
     method: str
     category: int
+    category_name: str | None
     paid_at: datetime
     registered_at: datetime
     manager: str | None

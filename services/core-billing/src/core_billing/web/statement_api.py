@@ -44,7 +44,7 @@ class StatementPeriod(BaseModel):
     """Which days, both of them included; with neither, everything up to now."""
 
     # The bounds are called from and to, which Python does not let a field be called.
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     first_day: Annotated[Period | None, Field(alias="from")] = None
     last_day: Annotated[Period | None, Field(alias="to")] = None
@@ -77,6 +77,8 @@ class StatementView(BaseModel):
 
     `opening` and `credited` less `debited` make `closing`, of the whole period whatever the page.
     """
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     contract: str
     first_day: Annotated[date | None, Field(serialization_alias="from")]

@@ -13,7 +13,10 @@ from shared.money import RUB, Money, WireMoney
 
 
 class ContractView(BaseModel):
-    """A contract as it stands; `available` is what may still be spent: balance and credit limit."""
+    """A contract as it stands.
+
+    `available` is what may still be spent: balance, credit limit and active promise together.
+    """
 
     number: str
     balance: WireMoney
