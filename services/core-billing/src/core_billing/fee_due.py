@@ -18,7 +18,8 @@ from core_billing.fee_calendar import Charge, charges
 from core_billing.rules import Rules
 from core_billing.services import DAY, Service, service, service_tariff
 from core_billing.tariffs import tariff
-from shared.db import Tx
+from shared.db import Tx, is_postgres
+from shared.rows import listed
 
 
 class Place(NamedTuple):
@@ -41,11 +42,6 @@ class Due(NamedTuple):
     unblocked_on: date | None
     """The day on which the contract's last block was lifted, if it ever had one."""
 
-    @property
-    def place(self) -> Place:
-        """Return where a pass stands that has come to it."""
-        return Place(self.service.due_on or date.min, self.service.id)
-
 
 class Step(NamedTuple):
     """What is done with a service that is due."""
@@ -55,17 +51,25 @@ class Step(NamedTuple):
     """How far it is settled then, by money or because those days are not charged."""
 
 
+async def page(tx: Tx, day: date, after: Place, limit: int) -> list[Place]:
+    """Return the places of at most `limit` services that are due on a day, those after a place."""
+    values = {"day": day, "after_day": after.due_on, "after_id": after.service_id, "most": limit}
+    return [Place(*row) for row in await tx.execute(_paging(), values)]
+
+
 async def find(
-    tx: Tx, rules: Rules, day: date, after: Place, limit: int, lock: bool = True
+    tx: Tx, rules: Rules, day: date, places: Sequence[Place], lock: bool = True
 ) -> list[Due]:
-    """Return at most `limit` services that are due on a day, those after a place.
+    """Return the services at these places that are still due on a day, in their order.
 
     Locked, nobody else charges or changes them; what another one holds is passed over. Those of
     blocked contracts are there only where one of their tariffs is charged all the same.
     """
-    values = {"day": day, "after_day": after.due_on, "after_id": after.service_id, "most": limit}
-    rows = (await tx.execute(_locking() if lock else _finding(), values)).all()
-    return await _read(tx, rules, rows)
+    mine = _finding(is_postgres(tx))
+    if lock:
+        mine = _locking(is_postgres(tx))
+    rows = (await tx.execute(mine, {"day": day, "ids": [one.service_id for one in places]})).all()
+    return await _read(tx, rules, sorted(rows, key=lambda row: (row.due_on, row.id)))
 
 
 async def count_due(tx: Tx, day: date) -> int:
@@ -118,13 +122,26 @@ async def _read(tx: Tx, rules: Rules, rows: Sequence[Any]) -> list[Due]:
 
 
 @cache
-def _locking() -> Select[Any]:
-    return _finding().with_for_update(of=service, skip_locked=True)
+def _paging() -> Select[Any]:
+    """Go through the index of what is due, and nothing else: so no estimate can mislead."""
+    place = tuple_(bindparam("after_day", type_=Date), bindparam("after_id", type_=BigInteger))
+    return (
+        select(service.c.due_on, service.c.id)
+        .where(service.c.due_on <= bindparam("day", type_=Date))
+        .where(tuple_(service.c.due_on, service.c.id) > place)
+        .order_by(service.c.due_on, service.c.id)
+        # Written out: a planner that does not see the limit would rather sort all that is due.
+        .limit(bindparam("most", type_=Integer, literal_execute=True))
+    )
 
 
 @cache
-def _finding() -> Select[Any]:
-    """Find what is due in the order of days and ids; blocked ones only where one might pay."""
+def _locking(postgres: bool) -> Select[Any]:
+    return _finding(postgres).with_for_update(of=service, skip_locked=True)
+
+
+@cache
+def _finding(postgres: bool) -> Select[Any]:
     pays_blocked = (
         select(literal(1))
         .select_from(service_tariff)
@@ -132,7 +149,6 @@ def _finding() -> Select[Any]:
         .where(service_tariff.c.service_id == service.c.id, tariff.c.charge_while_blocked)
         .exists()
     )
-    place = tuple_(bindparam("after_day", type_=Date), bindparam("after_id", type_=BigInteger))
     return (
         select(
             service,
@@ -144,9 +160,7 @@ def _finding() -> Select[Any]:
         .join(contract, contract.c.id == service.c.contract_id)
         .join(accounts.balance, accounts.balance.c.account_id == service.c.contract_id)
         .join(block, block.c.contract_id == service.c.contract_id, isouter=True)
+        .where(listed(postgres, service.c.id, "ids"))
         .where(service.c.due_on <= bindparam("day", type_=Date))
-        .where(tuple_(service.c.due_on, service.c.id) > place)
         .where(or_(block.c.blocked.is_not(True), pays_blocked))
-        .order_by(service.c.due_on, service.c.id)
-        .limit(bindparam("most", type_=Integer))
     )

@@ -48,9 +48,12 @@ async def charge(tx: Tx, rules: Rules, day: date, after: Place, limit: int, at: 
     One fee for each service: of several missed periods the next batches take the others. What
     another run holds at this moment is passed over. The events leave with the transaction.
     """
-    found = await fee_due.find(tx, rules, day, after, limit)
-    if not found:
+    places = await fee_due.page(tx, day, after, limit)
+    if not places:
         return Batch(None)
+    found = await fee_due.find(tx, rules, day, places)
+    if not found:
+        return Batch(places[-1], len(places))
     # The contracts last: from then on others wait for us.
     sources = await accounts.sources(tx, {accounts.FEE + one.service.label for one in found})
     kept = await accounts.lock(tx, {accounts.of_contract(one.number) for one in found})
@@ -59,16 +62,17 @@ async def charge(tx: Tx, rules: Rules, day: date, after: Place, limit: int, at: 
     posted = await _post(tx, rules, steps, sources, kept, at)
     await _move(tx, steps)
     taken = sum(-receipt.amount_kopecks for receipt in posted.values())
-    return Batch(found[-1].place, len(found), len(posted), taken)
+    return Batch(places[-1], len(places), len(posted), taken)
 
 
 async def forecast(tx: Tx, rules: Rules, day: date, after: Place, limit: int) -> Batch:
     """Return what `charge` would take of these services in all its batches; writes nothing."""
-    found = await fee_due.find(tx, rules, day, after, limit, lock=False)
-    if not found:
+    places = await fee_due.page(tx, day, after, limit)
+    if not places:
         return Batch(None)
+    found = await fee_due.find(tx, rules, day, places, lock=False)
     fees = [fee for one in found for fee in everything(one, day)]
-    return Batch(found[-1].place, len(found), len(fees), sum(fee.kopecks for fee in fees))
+    return Batch(places[-1], len(places), len(fees), sum(fee.kopecks for fee in fees))
 
 
 async def _post(
