@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +29,7 @@ from shared.db import Database, reading, transaction
 from shared.errors import Poison
 from shared.events_billing import ContractBlocked
 from shared.inbox import Outcome
+from shared.loop import Loop, run_loop
 from shared.metrics import ACCESS_UNDELIVERED, ALARMS
 
 if TYPE_CHECKING:
@@ -299,6 +301,43 @@ async def test_fresh_states_go_before_those_that_failed(
         await world.hear(said.access("2", 1))
         await tell(lane)
     assert [contract for contract, _ in controller.arrived] == ["1", "2", "1"]
+
+
+async def test_who_has_paid_goes_before_those_who_are_cut_off(
+    world: World, said: Said, controller: Controller, url: str, clock: ManualClock
+) -> None:
+    async with opened(world, url, parallel=1) as lane:
+        await world.hear(*(said.access(f"{n}", 1) for n in range(4)))
+        clock.advance(timedelta(seconds=1))
+        await world.hear(said.access("paid", 2))
+        await tell(lane)
+    assert controller.arrived[0] == ("paid", 2)
+    assert len(controller.arrived) == 5
+
+
+async def test_what_is_heard_is_told_at_once(
+    world: World, said: Said, controller: Controller, lane: Lane
+) -> None:
+    told = asyncio.Event()
+
+    async def ring(_said: Body) -> aiohttp_web.Response:
+        told.set()
+        return aiohttp_web.Response(status=200)
+
+    controller.reply = ring
+    stopping = asyncio.Event()
+    step = partial(access_delivery.step, lane)
+    loop = Loop("access", step, 60.0, world.db.signal(access.SIGNAL))
+    running = asyncio.create_task(run_loop(loop, "notifier", stopping))
+    async with asyncio.timeout(10):
+        for revision in (1, 2):
+            told.clear()
+            await world.hear(said.access("1", revision))
+            await told.wait()
+    stopping.set()
+    await running
+    await access_delivery.drain(lane)
+    assert controller.arrived == [("1", 1), ("1", 2)]
 
 
 async def test_pauses_grow_and_the_last_one_repeats_for_ever(

@@ -70,6 +70,7 @@ _owed = access.c.due_at.is_not(None)
 Index(
     "ix_access_state_owed",
     access.c.attempts,
+    access.c.blocked,
     access.c.due_at,
     postgresql_where=_owed,
     sqlite_where=_owed,

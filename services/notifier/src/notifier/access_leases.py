@@ -98,12 +98,15 @@ async def gone_since(tx: Tx) -> datetime | None:
 
 
 async def lease(tx: Tx, at: datetime, *, until: datetime, limit: int) -> list[Leased]:
-    """Take states that are due: fresh ones first, so that those that fail hold nobody up."""
+    """Take states that are due: fresh ones first, so that those that fail hold nobody up.
+
+    Of these, whoever has paid comes before whoever is cut off: a night may block thousands.
+    """
     free = or_(access.c.lease_token.is_(None), access.c.leased_until <= at)
     due = (
         select(access.c.contract)
         .where(access.c.due_at <= at, free)
-        .order_by(access.c.attempts, access.c.due_at)
+        .order_by(access.c.attempts, access.c.blocked, access.c.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )

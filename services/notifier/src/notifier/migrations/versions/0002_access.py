@@ -39,7 +39,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_access_state_owed",
         "access_state",
-        ["attempts", "due_at"],
+        ["attempts", "blocked", "due_at"],
         postgresql_where=_OWED,
         sqlite_where=_OWED,
     )
