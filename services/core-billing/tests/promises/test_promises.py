@@ -17,8 +17,7 @@ from core_billing.block_rows import block
 from shared.db import transaction
 from shared.errors import SaldoError
 
-END = datetime(2026, 11, 25, 21, 0, tzinfo=UTC)
-"""The end of the third day in Moscow."""
+END = datetime(2026, 11, 25, 21, 0, tzinfo=UTC)  # of the third day in Moscow
 DAY = timedelta(days=1)
 on_sqlite = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 
@@ -124,8 +123,8 @@ async def test_one_that_is_owed_becomes_overdue_and_blocks_the_next_until_it_is_
     await promises.grant("A", 40_000)
     await promises.at(END - DAY - timedelta(seconds=1))
     assert await books.said("promise.ending") == []
-    await promises.at(END - DAY)
-    await promises.step()
+    for _ in range(2):
+        await promises.at(END - DAY)
     [ending] = await books.said("promise.ending")
     assert ending["data"]["owed_kopecks"] == 31_000
     await promises.at(END)
@@ -146,13 +145,12 @@ async def test_one_that_is_owed_becomes_overdue_and_blocks_the_next_until_it_is_
         await promises.grant("A", 40_000)
     assert refused.value.code == "promise_pause"
     books.clock.advance(2 * DAY)
-    second = await promises.grant("A", 40_000)
+    await promises.grant("A", 40_000)
     hows = [one["data"]["how"] for one in await books.said("promise.closed")]
     assert hows == ["overdue", "repaid"]
     told = [*await books.said("promise.granted"), *await books.said("promise.closed")]
     revisions = [one["data"]["revision"] for one in [*told, ending]]
     assert sorted(revisions) == [1, 2, 3, 5, 6]
-    assert second.revision == 6
 
 
 @on_sqlite
