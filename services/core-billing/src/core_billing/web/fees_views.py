@@ -112,7 +112,7 @@ class ServiceAsked(BaseModel):
 class ServiceEdit(BaseModel):
     """Another tariff from a day on, or the last day; an `ends_on` of null takes the end back."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     tariff: Name | None = None
     since: Day | None = Field(None, alias="from")
