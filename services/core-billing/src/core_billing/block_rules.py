@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
 
-from core_billing.policies import BlockCalendar, BlockMode, BlockRule
+from core_billing.policy_values import BlockCalendar, BlockMode, BlockRule
 from shared.errors import Text
 
 

@@ -15,7 +15,8 @@ from itertools import chain
 from typing import Final
 
 from core_billing.block_rules import verdict
-from core_billing.policies import BlockCalendar, BlockMode
+from core_billing.fee_calendar import Plan
+from core_billing.policy_values import BlockCalendar, BlockMode
 from core_billing.position import Position, charges, month_end
 
 HORIZON_DAYS: Final = 400
@@ -92,7 +93,7 @@ def foresee(
     """
     last = today + timedelta(days=days)
     course = (one for one in levels(position, today, last) if one.available_kopecks < 0)
-    short = next(course, None)
+    short = None if _is_rich(position, last) else next(course, None)
     spared = _spared(position, calendar)
     if short is None:
         idle = Cause.ENOUGH_UNTIL if _is_charged(position, last) else Cause.NO_SERVICES
@@ -140,10 +141,25 @@ def needed(position: Position, foreseen: Forecast, today: date) -> tuple[int, da
     That is the end of the next month, or of the month it is blocked in where that is later.
     """
     until = max(month_end(today, 1), month_end(foreseen.blocks_on or today))
-    if not position.open:
+    if not position.open or _is_rich(position, until):
         return 0, until
     falls = sum(step.kopecks for step in steps(position, today, until))
     return max(0, falls - position.available_kopecks), until
+
+
+def _is_rich(position: Position, last: date) -> bool:
+    """Say whether it has more than any calendar could charge through a day: spares the walk."""
+    own = position.available_kopecks - position.promised_kopecks
+    return own >= sum(_ceiling(plan, last) for plan in position.plans)
+
+
+def _ceiling(plan: Plan, last: date) -> int:
+    """Return no less than what a service is charged through a day: its dearest price a month."""
+    begins = plan.charged_through + _DAY
+    months = (last.year - begins.year) * 12 + last.month - begins.month + 1
+    dearest = max(stretch.month_kopecks for stretch in plan.stretches)
+    # A price that changes within a month may round a kopeck more for each of its days.
+    return max(0, months) * (dearest + 31)
 
 
 def _promise(position: Position, today: date, last: date) -> Iterator[Step]:

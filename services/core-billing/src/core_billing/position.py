@@ -13,7 +13,7 @@ from heapq import merge
 
 from core_billing import fee_calendar
 from core_billing.fee_calendar import Charge, Plan
-from core_billing.policies import BlockRule
+from core_billing.policy_values import BlockRule
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Final
 
 from core_billing.fee_calendar import Charge
-from core_billing.policies import Mode, Recommended
+from core_billing.policy_values import Mode, Recommended
 from core_billing.position import Position, charges, month_end
 from shared.errors import Text
 

@@ -112,7 +112,7 @@ class ForecastsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     cursor: Annotated[str, Field(pattern=r"^[0-9]{1,9}$")] | None = None
-    limit: int = Field(50, ge=1, le=200)
+    limit: int = Field(50, ge=1, le=100)
 
 
 class ForecastsView(BaseModel):
