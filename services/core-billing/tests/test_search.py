@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -17,7 +18,15 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 from sqlalchemy import text
 
-from core_billing import corrections, operations, payment_list, policy_rows, search, time_limit
+from core_billing import (
+    corrections,
+    export,
+    operations,
+    payment_list,
+    policy_rows,
+    search,
+    time_limit,
+)
 from core_billing.desk import desk
 from core_billing.drafts import Part, Payment
 from core_billing.payment_filter import Filter, Kind, Status
@@ -27,6 +36,7 @@ from shared import problem
 from shared.crypto import token_hash
 from shared.db import reading, transaction
 from shared.errors import Invalid
+from shared.money import Money
 from shared.settings import ApiToken
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -323,14 +333,30 @@ async def test_a_sheet_holds_numbers_dates_and_no_formula(busy: Any, get: Call) 
 
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 async def test_an_export_goes_page_by_page_and_has_an_end(
-    busy: Any, get: Call, monkeypatch: Any
+    busy: Any, get: Call, monkeypatch: Any, tmp_path: Any
 ) -> None:
     _, whole = await get("/payments/export")
     monkeypatch.setattr(exporting, "PAGE", 2)
     assert await get("/payments/export") == (200, whole)
-    monkeypatch.setattr(exporting, "ROWS_MAX", 4)
-    status, refused = await get("/payments/export")
+    monkeypatch.setattr(exporting, "_gone", lambda _request: True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    await get("/payments/export", format="xlsx")
+    assert not [*tmp_path.glob("openpyxl*")]
+    monkeypatch.undo()
+    monkeypatch.setitem(export.ROWS_MAX, "xlsx", 4)
+    status, refused = await get("/payments/export", format="xlsx")
     assert (status, refused["code"]) == (422, "export_too_large")
+    monkeypatch.setitem(export.ROWS_MAX, "xlsx", 5)
+    assert (await get("/payments/export", format="xlsx"))[0] == 200
+
+
+def test_an_unfinished_sheet_leaves_no_file(monkeypatch: Any, tmp_path: Any) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    sheet = export.Sheet(["Сумма"])
+    sheet.append([[Money(5)]])
+    assert list(tmp_path.iterdir()) != []
+    sheet.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from openpyxl import load_workbook
 
-from core_billing import corrections, ledger, operations, statement
+from core_billing import corrections, export, ledger, operations, statement
 from core_billing.drafts import Part, Payment
 from core_billing.web import api, exporting
 from shared import problem
@@ -147,7 +147,7 @@ async def test_files_of_a_statement(books: Any, get: Call, monkeypatch: Any) -> 
         ["Payment received", 100, 50],
         ["Closing balance", None, 22],
     )
-    monkeypatch.setattr(exporting, "ROWS_MAX", 10)
+    monkeypatch.setitem(export.ROWS_MAX, "csv", 10)
     status, refused = await get("A/statement/export")
     assert (status, refused["code"]) == (422, "export_too_large")
     assert (await get("A/statement/export", **{"from": "2026-11-23"}))[0] == 200

@@ -20,8 +20,6 @@ from shared.db import reading
 from shared.errors import Refusal
 from shared.room import Room
 
-ROWS_MAX: Final = 1_000_000
-"""A sheet holds few more."""
 PAGE: Final = 1000
 EXPORTS_AT_ONCE: Final = 4
 _CHUNK: Final = 256 * 1024
@@ -29,8 +27,8 @@ _CHUNK: Final = 256 * 1024
 TOO_LARGE: Final = Refusal(
     "export_too_large",
     422,
-    "More than {most} rows: export a shorter period",
-    "Больше {most} строк: выгрузите период покороче",
+    "More than {most} rows for {format}: export a shorter period",
+    "Больше {most} строк для {format}: выгрузите период покороче",
 )
 
 Language = Literal["ru", "en"]
@@ -104,7 +102,7 @@ async def _send_csv(
 async def _send_sheet(
     request: web.Request, response: web.StreamResponse, file: File, pages: Pages
 ) -> web.StreamResponse:
-    sheet = await asyncio.to_thread(Sheet, file.titles)
+    sheet, saved = await asyncio.to_thread(Sheet, file.titles), False
     with tempfile.TemporaryFile() as made:
         try:
             async for lines in pages:
@@ -112,9 +110,10 @@ async def _send_sheet(
                     return response
                 await asyncio.to_thread(sheet.append, lines)
             await asyncio.to_thread(sheet.save, made)
-        except BaseException:
-            sheet.close()
-            raise
+            saved = True
+        finally:
+            if not saved:
+                sheet.close()
         made.seek(0)
         await response.prepare(request)
         try:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from core_billing import payment_list, search
 from core_billing.correction_refusals import PAYMENT_UNKNOWN
-from core_billing.export import MEDIA, Line
+from core_billing.export import MEDIA, ROWS_MAX, Line
 from core_billing.payment_filter import Filter
 from core_billing.rules import Core, Rules
 from core_billing.search import Found
@@ -82,8 +82,8 @@ async def export_payments(request: web.Request, query: PaymentsExport) -> web.St
     encoding = await exporting.encoding_of(request, query.encoding)
     async with reading_briefly(core.db) as tx:
         asked = await _asked(tx, core.rules, query)
-        if await payment_list.is_longer(tx, asked, exporting.ROWS_MAX):
-            raise TOO_LARGE(most=exporting.ROWS_MAX)
+        if await payment_list.is_longer(tx, asked, most := ROWS_MAX[query.format]):
+            raise TOO_LARGE(most=most, format=query.format)
     day = core.rules.day(core.clock())
     file = File(f"payments-{day}", query.format, encoding, titles(query.lang))
     return await exporting.send(request, file, partial(_pages, core, asked, query.lang))
@@ -118,7 +118,7 @@ async def _pages(core: Core, asked: Filter, language: Language) -> AsyncIterator
     The place in the list never moves, so each payment is read once, and none that came meanwhile.
     """
     after: int | None = None
-    for _ in range(0, exporting.ROWS_MAX + exporting.PAGE, exporting.PAGE):
+    for _ in range(0, ROWS_MAX["csv"] + exporting.PAGE, exporting.PAGE):
         async with reading_briefly(core.db) as tx:
             found = await search.page(tx, asked, after, exporting.PAGE)
         if not found:

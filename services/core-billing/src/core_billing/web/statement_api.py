@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from core_billing import statement
-from core_billing.export import MEDIA, Cell, Encoding, Format, Line
+from core_billing.export import MEDIA, ROWS_MAX, Cell, Encoding, Format, Line
 from core_billing.history import PAGE_MAX, Cursor, Entry
 from core_billing.rules import Core
 from core_billing.statement import Balances, Span
@@ -129,8 +129,8 @@ async def export_statement(request: web.Request, query: StatementExport) -> web.
     async with reading_briefly(core.db) as tx:
         span = await statement.fixed(tx, await _span(tx, request, query))
         balances = await statement.balances(tx, span)
-        if balances.entries > exporting.ROWS_MAX:
-            raise TOO_LARGE(most=exporting.ROWS_MAX)
+        if balances.entries > (most := ROWS_MAX[query.format]):
+            raise TOO_LARGE(most=most, format=query.format)
     titles = [title.in_(query.lang) for title in _TITLES]
     file = File("statement", query.format, encoding, titles)
     return await exporting.send(request, file, partial(_pages, core, span, balances, query))
@@ -170,7 +170,7 @@ async def _pages(
     zone, language = core.rules.zone, query.lang
     yield [_balance(_OPENING, query.first_day, balances.opening_kopecks, language)]
     after: Cursor | None = None
-    for _ in range(0, exporting.ROWS_MAX + exporting.PAGE, exporting.PAGE):
+    for _ in range(0, ROWS_MAX["csv"] + exporting.PAGE, exporting.PAGE):
         async with reading_briefly(core.db) as tx:
             entries = await statement.entries(tx, span, after, exporting.PAGE)
         if not entries:
