@@ -79,6 +79,7 @@ def test_what_is_not_walked_is_spent_before_what_is(moves: Any, walked: int) -> 
         assert named == [(name, part) for name, part in purse.fee(kopecks) if name in known]
 
 
+@ON_SQLITE
 async def test_the_oldest_payments_settle_and_other_money_is_spent_silently(
     books: Any, fees: Any
 ) -> None:
@@ -98,6 +99,7 @@ async def test_the_oldest_payments_settle_and_other_money_is_spent_silently(
     ]
 
 
+@ON_SQLITE
 async def test_two_fees_of_one_batch_take_one_after_the_other(books: Any, fees: Any) -> None:
     await books.open("1", "2")
     await books.arrive(

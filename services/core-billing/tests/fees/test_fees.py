@@ -15,6 +15,8 @@ from shared.db import reading, transaction
 
 DECEMBER = date(2026, 12, 1)
 ON_SQLITE = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+_MARKS = (pytest.mark.connected, pytest.mark.postgres)
+ON_POSTGRES = pytest.mark.parametrize("db", [pytest.param("postgres", marks=_MARKS)], indirect=True)
 
 
 async def test_each_service_is_charged_once_for_each_period(books: Any, fees: Any) -> None:
@@ -37,6 +39,7 @@ async def test_each_service_is_charged_once_for_each_period(books: Any, fees: An
     assert (await books.proof()).faults == []
 
 
+@ON_SQLITE
 async def test_missed_periods_are_charged_one_after_the_other(books: Any, fees: Any) -> None:
     await books.open("1")
     await fees.tariff("Day", 3_000, "daily")
@@ -74,6 +77,7 @@ async def test_a_service_ends_with_its_last_fee(books: Any, fees: Any) -> None:
     assert opened.new
 
 
+@ON_SQLITE
 async def test_plans_hold_changes_of_tariff_and_of_price(books: Any, fees: Any) -> None:
     await books.open("1", "2")
     cheap = await fees.tariff("Cheap", 10_000)
@@ -136,6 +140,7 @@ async def test_a_block_within_a_charged_month_changes_nothing(books: Any, fees: 
     assert [kopecks for _, kopecks in await fees.taken()] == [31_000, 31_000]
 
 
+@ON_SQLITE
 async def test_a_closed_contract_is_not_charged_for_the_days_it_is_closed(
     books: Any, fees: Any
 ) -> None:
@@ -165,6 +170,7 @@ async def test_what_costs_nothing_writes_nothing_and_goes_on(books: Any, fees: A
     assert await fees.taken() == [(f"{one.id}:2026-12", 100)]
 
 
+@ON_SQLITE
 async def test_a_charge_that_the_ledger_knows_is_not_made_again(books: Any, fees: Any) -> None:
     await books.open("1")
     await fees.tariff("Net")
@@ -251,9 +257,8 @@ async def test_a_fee_crosses_the_watch(books: Any, fees: Any) -> None:
     assert (low["data"]["contract"], low["data"]["balance_kopecks"]) == ("1", 5_000)
 
 
+@ON_POSTGRES
 async def test_what_a_manager_changes_is_not_waited_for(books: Any, fees: Any) -> None:
-    if not books.db.postgres:
-        return  # one writer at a time
     await books.open("1")
     await fees.tariff("Net")
     one = await fees.begin("1", "Net")
