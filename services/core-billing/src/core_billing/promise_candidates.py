@@ -90,7 +90,7 @@ def _candidate(
         open=row.open,
         charging=held.charging,
         opted_in=held.automatic_promise,
-        since=rules.day(row.created_at),
+        since=held.signed_on or rules.day(row.created_at),
         balance_kopecks=row.kopecks,
         floor_kopecks=row.credit_limit_kopecks + row.promised_kopecks,
         current=current,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Date,
     Index,
     Integer,
     Row,
@@ -49,6 +50,8 @@ terms = Table(
     Column("priority", Integer, nullable=False),
     Column("automatic_promise", Boolean, nullable=False),
     Column("changed_at", Instant),
+    # The day of the paper, for a contract that is older than its row here.
+    Column("signed_on", Date),
 )
 _below = terms.c.main_id.is_not(None)
 Index("ix_terms_main_id", terms.c.main_id, postgresql_where=_below, sqlite_where=_below)
@@ -68,6 +71,8 @@ class Terms:
     priority: int = 1
     automatic_promise: bool = False
     changed_at: datetime | None = None
+    signed_on: date | None = None
+    """The day the contract was signed, where it is older than its row here."""
 
 
 async def find_all(tx: Tx, contract_ids: Collection[int]) -> dict[int, Terms]:

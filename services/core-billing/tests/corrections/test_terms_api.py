@@ -21,6 +21,7 @@ NOBODYS: dict[str, Any] = {
     "main": None,
     "priority": 1,
     "automatic_promise": False,
+    "signed_on": None,
     "changed_by": None,
     "changed_at": None,
 }
@@ -38,6 +39,7 @@ async def test_terms_are_changed_field_by_field(call: Any, books: Any) -> None:
         ({"group": "соседи"}, {}),
         ({"charging": "mixed", "block": {"mode": "after_days", "days": 3}}, {"block": rule}),
         ({"main": "M", "priority": 7}, {}),
+        ({"signed_on": "2019-03-01"}, {}),
         ({"automatic_promise": True}, {}),
         ({"block": None}, {}),
         ({"main": None, "automatic_promise": False}, {}),

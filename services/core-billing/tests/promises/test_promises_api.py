@@ -1,6 +1,6 @@
 """The addresses of promised payments, as managers and the operator's app call them."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -224,3 +224,17 @@ async def test_rights_and_ids_are_checked(books: Any, promises: Any, call: Any) 
     assert (await call("GET", "/contracts/nobody/promise"))[1]["code"] == "contract_unknown"
     for wrong in ({"until": 5}, {"amount": "1,250"}, {"waive_fee": "yes"}, {"by": "me"}):
         assert (await call("POST", "/promises", ASKED | wrong))[0] == 422
+
+
+async def test_a_contract_is_as_old_as_its_paper(books: Any, promises: Any, call: Any) -> None:
+    """One that was signed before its row was made is not young; 300 days ago is old enough."""
+    await promises.rule(contract_days=300)
+    for number, signed_on, code in (
+        ("A", None, "promise_contract_young"),
+        ("B", date(2026, 1, 27), "promise_contract_young"),
+        ("C", date(2026, 1, 26), None),
+    ):
+        await books.open(books.asked(number, "-300.00"))
+        await promises.terms(number, signed_on=signed_on)
+        said = await call("POST", "/promises/check", {**ASKED, "contract": number})
+        assert said[1]["code"] == code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
 
 from aiohttp import web
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core_billing import contracts, terms, terms_changes
 from core_billing.contracts import Contract
 from core_billing.policies import BlockRule
+from core_billing.policy_values import Day
 from core_billing.registration import Line, Number, is_number
 from core_billing.revisions import By
 from core_billing.terms import Terms
@@ -27,6 +28,7 @@ _COLUMNS: Final = {
     "charging": "charging",
     "priority": "priority",
     "automatic_promise": "automatic_promise",
+    "signed_on": "signed_on",
 }
 
 
@@ -46,6 +48,8 @@ class TermsChange(BaseModel):
     priority: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Among the subordinates of one main contract: 1 is filled first."""
     automatic_promise: bool | None = None
+    signed_on: Day | None = None
+    """The day the contract was signed, where the billing before us had it: promises go by it."""
     revision: RevisionNumber | None = None
 
 
@@ -60,6 +64,7 @@ class TermsView(BaseModel):
     main: str | None
     priority: int
     automatic_promise: bool
+    signed_on: date | None
     changed_by: str | None
     changed_at: datetime | None
 
@@ -143,6 +148,7 @@ async def _view(tx: Tx, contract: Contract, now: Terms) -> TermsView:
         main=await terms.main_of(tx, now),
         priority=now.priority,
         automatic_promise=now.automatic_promise,
+        signed_on=now.signed_on,
         changed_by=now.changed_by or None,
         changed_at=now.changed_at,
     )

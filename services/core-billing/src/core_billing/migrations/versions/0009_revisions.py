@@ -24,9 +24,11 @@ def upgrade() -> None:
         sa.Column("at", _MOMENT, nullable=False),
     )
     op.add_column("terms", sa.Column("changed_at", _MOMENT))
+    op.add_column("terms", sa.Column("signed_on", sa.Date))
 
 
 def downgrade() -> None:
     """Undo."""
+    op.drop_column("terms", "signed_on")
     op.drop_column("terms", "changed_at")
     op.drop_table("revision")
