@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web as aiohttp_web
 from aiohttp.test_utils import TestServer, unused_port
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -595,7 +595,7 @@ class Play:
 
     async def begin(self, lane: int) -> None:
         """Let one replica begin what is due, without an answer yet."""
-        self.answer_now = asyncio.Event()
+        self.answer_now.clear()
         await access_delivery.step(self.lanes[lane])
         await asyncio.sleep(0.002)
 
@@ -641,6 +641,10 @@ class Play:
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, max_size=12))
+@example(steps=[("hear", [0]), ("begin", 0), ("hear", [1]), ("begin", 1), ("answer", 2)])
+@example(
+    steps=[("hear", [0]), ("begin", 0), ("kill", 0), ("hear", [1]), ("wait", 31), ("begin", 1)]
+)
 async def test_whatever_happens_the_last_word_is_the_newest(
     world: World, said: Said, controller: Controller, url: str, steps: list[tuple[str, Any]]
 ) -> None:

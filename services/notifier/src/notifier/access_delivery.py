@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -39,6 +39,7 @@ OVERDUE: Final = timedelta(minutes=10)
 HOLD_MAX: Final = timedelta(minutes=1)
 """The longest time for which one answer of 429 keeps everything back."""
 _HOLD: Final = timedelta(seconds=5)
+_LOOK: Final = timedelta(seconds=5)
 _CONNECT_SECONDS_MAX: Final = 5.0
 _ANSWER_BYTES_MAX: Final = 64 * 1024
 
@@ -73,6 +74,9 @@ class Lane:
     target: Target
     session: ClientSession | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    unreached: bool = False
+    """Whether an attempt of ours has found no receiver since the last one that did."""
+    woken_at: datetime | None = None
 
 
 @asynccontextmanager
@@ -135,12 +139,8 @@ async def watch(lane: Lane) -> bool:
         late = await access.mark_overdue(tx, lane.clock(), OVERDUE)
     if late:
         first = min(late, key=lambda row: str(row.contract))
-        alarm(
-            "webhook_undelivered",
-            count=len(late),
-            contract=first.contract,
-            reason=first.last_error,
-        )
+        what = {"contract": first.contract, "reason": first.last_error}
+        alarm("webhook_undelivered", count=len(late), **what)
     return False
 
 
@@ -209,8 +209,18 @@ async def _mark(lane: Lane, leased: Leased, answer: Answer) -> None:
             await access_leases.close_to(tx, lane.target.address, held_until=until)
     _say(leased, answer, stood)
     if answer.taken:
-        async with transaction(lane.db) as tx:
-            await access_leases.wake_unreached(tx, at)
+        await _wake(lane, at)
+    elif answer.error == UNREACHED:
+        lane.unreached = True
+
+
+async def _wake(lane: Lane, at: datetime) -> None:
+    """Have those tried now that found no receiver, other replicas' too, but do not look always."""
+    if not lane.unreached and lane.woken_at is not None and at < lane.woken_at + _LOOK:
+        return
+    lane.unreached, lane.woken_at = False, at
+    async with transaction(lane.db) as tx:
+        await access_leases.wake_unreached(tx, at)
 
 
 def _pause(target: Target, leased: Leased, answer: Answer) -> timedelta:
