@@ -37,7 +37,7 @@ from core_billing.web.exporting import File
 from shared import api as apis
 from shared import problem
 from shared.db import reading
-from shared.errors import Refusal
+from shared.errors import Language, Refusal
 
 PIECES_MAX: Final = 10
 """As many pieces of the base are looked at for one page of the answer."""
@@ -168,7 +168,7 @@ def _day(today: date, asked: date | None) -> date:
 
 
 async def _page(
-    core: Core, query: DryRunQuery, at: datetime, day: date, language: str
+    core: Core, query: DryRunQuery, at: datetime, day: date, language: Language
 ) -> DryRunView:
     after: int | None = int(query.cursor or 0)
     found: list[Foretold] = []
@@ -188,7 +188,7 @@ async def _page(
 
 
 async def _pages(
-    core: Core, at: datetime, day: date, language: str
+    core: Core, at: datetime, day: date, language: Language
 ) -> AsyncIterator[Sequence[Line]]:
     after: int | None = 0
     while after is not None:

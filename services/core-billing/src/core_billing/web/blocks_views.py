@@ -16,7 +16,7 @@ from core_billing.block_rules import Reason
 from core_billing.blocks import COVERED, EXEMPT
 from core_billing.export import Encoding, Line
 from core_billing.life import Sign
-from shared.errors import Text
+from shared.errors import Language, Text
 from shared.money import RUB, Money, WireMoney
 
 Day = date
@@ -170,7 +170,7 @@ class DryRunView(BaseModel):
     next_cursor: str | None
 
 
-def access_view(one: Access, language: str) -> AccessView:
+def access_view(one: Access, language: Language) -> AccessView:
     """Return what is shown of a contract's access."""
     state = one.state
     return AccessView(
@@ -187,7 +187,7 @@ def access_view(one: Access, language: str) -> AccessView:
     )
 
 
-def change_view(one: Changed, language: str) -> ChangeView:
+def change_view(one: Changed, language: Language) -> ChangeView:
     """Return what is shown of a change."""
     return ChangeView(
         revision=one.revision,
@@ -204,7 +204,7 @@ def detail_of(reason: str) -> Text:
     return REASONS[Reason(reason)] if unblocked is None else unblocked
 
 
-def withheld_view(one: Withheld, language: str) -> WithheldView:
+def withheld_view(one: Withheld, language: Language) -> WithheldView:
     """Return what is shown of what withholds blocks."""
     detail = GUARDS[one.guard].in_(language)
     return WithheldView(guard=one.guard, service=one.service, detail=detail)
@@ -221,7 +221,7 @@ def sign_view(one: Sign) -> SignView:
     )
 
 
-def foretold_view(one: Foretold, language: str) -> ForetoldView:
+def foretold_view(one: Foretold, language: Language) -> ForetoldView:
     """Return what is shown of a contract that would be blocked."""
     return ForetoldView(
         contract=one.position.number,
@@ -236,12 +236,12 @@ def foretold_view(one: Foretold, language: str) -> ForetoldView:
     )
 
 
-def titles(language: str) -> list[str]:
+def titles(language: Language) -> list[str]:
     """Return the titles of the columns of a file."""
     return [title.in_(language) for title in _TITLES]
 
 
-def line(one: Foretold, language: str) -> Line:
+def line(one: Foretold, language: Language) -> Line:
     """Return a line of a file."""
     return (
         one.position.number,
