@@ -180,3 +180,19 @@ def test_the_correlation_id_is_in_it() -> None:
     with bind_correlation("order-7"):
         made = problem.response(make_mocked_request("GET", "/"), Conflict(DETAIL))
     assert b'"correlation_id":"order-7"' in bytes(made.body or b"")  # type: ignore[arg-type]
+
+
+def test_a_rule_of_one_field_is_the_rule_of_the_answer() -> None:
+    """Several fields name each its own; a wrong field without a rule has none."""
+    text = Text("no", "нет")
+    one, other, plain = (
+        FieldError("a", text, "x"),
+        FieldError("b", text, "y"),
+        FieldError("c", text),
+    )
+    assert problem.code_of(Invalid(one)) == "x"
+    assert problem.code_of(Invalid(one, FieldError("d", text, "x"))) == "x"
+    assert problem.code_of(Invalid(one, other)) is None
+    assert problem.code_of(Invalid(one, plain)) is None
+    assert problem.code_of(Invalid(plain)) is None
+    assert problem.code_of(Refusal("z", 422, "no", "нет", "a")()) == "z"

@@ -72,16 +72,16 @@ def language(request: web.BaseRequest) -> Language:
 
 def response(request: web.BaseRequest, error: SaldoError) -> web.Response:
     """Return the error as a problem document; each wrong field is named under ``errors``."""
-    chosen = language(request)
+    chosen, code = language(request), code_of(error)
     document: dict[str, Any] = {
-        "type": "about:blank" if error.code is None else f"urn:saldo:refusal:{error.code}",
+        "type": "about:blank" if code is None else f"urn:saldo:refusal:{code}",
         "title": error.title.in_(chosen),
         "status": error.status,
         "detail": error.detail.in_(chosen),
         "correlation_id": logs.correlation_id(),
     }
-    if error.code is not None:
-        document["code"] = error.code
+    if code is not None:
+        document["code"] = code
     if error.fields:
         document["errors"] = [_field(item, chosen) for item in error.fields]
     headers: dict[str, str] = {"Content-Language": chosen}
@@ -91,6 +91,12 @@ def response(request: web.BaseRequest, error: SaldoError) -> web.Response:
         headers["Retry-After"] = str(error.retry_after_seconds)
     body = orjson.dumps(document)
     return web.Response(body=body, status=error.status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def code_of(error: SaldoError) -> str | None:
+    """Return the name of the rule that said no; of wrong fields, where all name the same one."""
+    codes = {item.code for item in error.fields}
+    return codes.pop() if error.code is None and len(codes) == 1 else error.code
 
 
 def _field(item: FieldError, chosen: Language) -> dict[str, str]:

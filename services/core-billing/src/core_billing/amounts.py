@@ -77,6 +77,14 @@ TypedMoney = Annotated[
     Money,
     BeforeValidator(parse),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "maxLength": LENGTH_MAX, "examples": ["650.00", "1 250,50"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": LENGTH_MAX,
+            "examples": ["650.00", "1 250,50"],
+            "description": "a sum as people type it; `amount_unreadable` where it is none,"
+            " `amount_ambiguous` where it has two meanings, as 1,250 has",
+        }
+    ),
 ]
 """A sum in a body: typed by a person, written back as ``"1250.50"``."""

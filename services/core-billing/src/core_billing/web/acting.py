@@ -174,7 +174,7 @@ def _refused(request: web.Request, error: SaldoError) -> CheckView[Any]:
     chosen = problem.language(request)
     return CheckView[Any](
         allowed=False,
-        code=error.code,
+        code=problem.code_of(error),
         detail=error.detail.in_(chosen),
         errors=[
             FieldView(field=one.field, message=one.text.in_(chosen), code=one.code)
