@@ -14,6 +14,7 @@ from shared.errors import (
     Conflict,
     FieldError,
     Invalid,
+    Refusal,
     SaldoError,
     Text,
     TooMany,

@@ -28,7 +28,7 @@ from sqlalchemy import select
 
 from core_billing import block_job, fee_jobs, life, promise_jobs
 from core_billing.accounts import account, balance
-from core_billing.block_job import Job
+from core_billing.block_gate import Gate
 from core_billing.block_rows import block
 from core_billing.promise_rows import promise
 from core_billing.web import api
@@ -328,7 +328,7 @@ class Office(RuleBasedStateMachine):
         said = alive.event(name, subject=name, revision=at.isoformat(), correlation_id="alive")
         async with transaction(core.db) as tx:
             await life.hear(tx, [said], at)
-        await block_job.step(Job(core, lambda: True))
+        await block_job.step(Gate(core, lambda: True))
 
     def note_blocks(self) -> None:
         """Remember who was let in again, and when: the days of a block are not charged."""
