@@ -17,7 +17,8 @@ LENGTH_MAX: Final = 40
 _SPACES: Final = " \u00a0\u202f\u2009\t"
 _BETWEEN_GROUPS: Final = f"[{_SPACES}'\u2019]"
 _CURRENCY: Final = re.compile(r"\s*(₽|р\.?|руб\.?|rub)$", re.IGNORECASE)
-_GROUPED: Final = re.compile(r"-?\d{1,3}(?P<mark>[.,])\d{3}((?P=mark)\d{3})*", re.ASCII)
+_GROUPED: Final = re.compile(r"-?\d{1,3}[.,]\d{3}", re.ASCII)
+_MILLIONS: Final = re.compile(r"-?\d{1,3}(?P<mark>[.,])\d{3}((?P=mark)\d{3})+", re.ASCII)
 _BOTH: Final = re.compile(
     r"(-?\d{1,3}(?:,\d{3})+)\.(\d{1,2})|(-?\d{1,3}(?:\.\d{3})+),(\d{1,2})", re.ASCII
 )
@@ -26,6 +27,10 @@ _FIRST_GROUP: Final = re.compile(r"-?\d{1,3}", re.ASCII)
 _EXPECTED: Final = Text(
     'expected a sum such as "1 250,50": at most two decimals',
     "нужна сумма вида 1 250,50: не больше двух знаков после запятой",
+)
+_NO_TEXT: Final = Text(
+    'send the sum as text in quotes, such as "650.00": a JSON number may have been rounded',
+    'передайте сумму текстом в кавычках, например "650.00": число JSON могло округлиться',
 )
 _AMBIGUOUS: Final = Text(
     "thousands or kopecks? write the sum as 1 250 or 1250.00",
@@ -45,7 +50,9 @@ def parse(typed: object) -> Money:
     """Read a sum as a person types it; raises AmountError for none and for an ambiguous one."""
     if isinstance(typed, Money):
         return typed
-    if not isinstance(typed, str) or len(typed) > LENGTH_MAX:
+    if not isinstance(typed, str):
+        raise AmountError(_NO_TEXT, "amount_unreadable")
+    if len(typed) > LENGTH_MAX:
         raise AmountError(_EXPECTED, "amount_unreadable")
     text = _CURRENCY.sub("", typed.strip(_SPACES)).strip(_SPACES).replace("\u2212", "-")
     text = _without_spaces(text)
@@ -53,6 +60,8 @@ def parse(typed: object) -> Money:
     if both is not None:
         roubles, kopecks = (part for part in both.groups() if part is not None)
         text = f"{re.sub('[.,]', '', roubles)}.{kopecks}"
+    if _MILLIONS.fullmatch(text):
+        text = re.sub("[.,]", "", text)
     if _GROUPED.fullmatch(text):
         raise AmountError(_AMBIGUOUS, "amount_ambiguous")
     if _PLAIN.fullmatch(text) is None:

@@ -5,9 +5,10 @@ Every change locks the categories, so that of two managers the second sees what 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from core_billing import categories, policy_rows
 from core_billing.categories import BUILT_IN, CATEGORY_UNKNOWN, Category
@@ -57,17 +58,18 @@ DELETING: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a manager says about a category."""
+    """What a manager says about a category; what is left out stays."""
 
     name: str
-    description: str
-    external_code: str | None
+    said: Mapping[str, Any]
+    """Its description and its code of 1C, those that were said."""
 
 
 async def create(tx: Tx, wanted: Wanted, actor: str, at: datetime) -> Category:
     """Make a category; raises one of `SAYING`."""
     await categories.lock(tx)
-    made = Category(-1, wanted.name, wanted.description, wanted.external_code, 1, actor, at)
+    made = Category(-1, wanted.name, "", None, 1, actor, at)
+    made = replace(made, **dict(wanted.said))
     await _refuse_same(tx, made)
     return await categories.add(tx, made)
 
@@ -82,11 +84,10 @@ async def change(
     now = replace(
         before,
         name=wanted.name,
-        description=wanted.description,
-        external_code=wanted.external_code,
         revision=before.revision + 1,
         changed_by=actor,
         changed_at=at,
+        **dict(wanted.said),
     )
     await _refuse_same(tx, now)
     await categories.put(tx, now)

@@ -80,7 +80,8 @@ async def gather(tx: Tx, core: Core, payment_id: int) -> Facts:
     contract = (await contracts.find_all(tx, [number]))[number]
     people = await subscribers.find(tx, core.vault, [contract.subscriber_id])
     day = core.rules.day(shown[0].paid_at)
-    policies = await policy_rows.load(tx, day, of_operator(note.operator))
+    operator, known_at = of_operator(note.operator), rows[0].registered_at
+    policies = await policy_rows.load(tx, day, operator, known_at=known_at)
     kinds = await categories.find_all(tx, [shown[0].category])
     return Facts(
         payment_id=payment_id,
@@ -92,10 +93,10 @@ async def gather(tx: Tx, core: Core, payment_id: int) -> Facts:
         method=shown[0].method,
         category=kinds[shown[0].category].name,
         paid_at=shown[0].paid_at,
-        registered_at=rows[0].registered_at,
+        registered_at=known_at,
         revision=rows[-1].revision,
         annulled_at=annulled_at,
-        rate=_rate(policies.get(VAT, of_operator(note.operator)), shown[0].paid_at),
+        rate=_rate(policies.get(VAT, operator), shown[0].paid_at),
         zone=core.rules.zone,
     )
 

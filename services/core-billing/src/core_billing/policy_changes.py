@@ -12,7 +12,16 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from core_billing import categories, policy_rows
-from core_billing.policies import BY_NAME, DEFAULT_CATEGORY, TRANSFER_CATEGORY, Policy, Scope
+from core_billing.policies import (
+    BY_NAME,
+    CLOSED_BEFORE,
+    DEFAULT_CATEGORY,
+    PAYMENT_MAX,
+    PAYMENT_MIN,
+    TRANSFER_CATEGORY,
+    Policy,
+    Scope,
+)
 from core_billing.policy_rows import EVERYBODY, Kept
 from core_billing.rules import Rules
 from shared.complaints import complaint
@@ -53,7 +62,22 @@ SETTING_CONFLICT: Final = Refusal(
     "{manager} has changed {name} at {when} (revision {revision}): look at it and try again",
     "{manager} изменил(а) {name} {when} (версия {revision}): посмотрите и повторите",
 )
+SETTING_CONTRADICTS: Final = Refusal(
+    "setting_contradicts",
+    422,
+    "payment_min would be {min} and payment_max {max}: no sum would be between them",
+    "payment_min станет {min}, а payment_max {max}: между ними нет ни одной суммы",
+    "value",
+)
+PERIOD_IN_FUTURE: Final = Refusal(
+    "closed_before_in_future",
+    422,
+    "The first day open may be {today} at the latest: later than that no payment could be taken",
+    "Первым открытым днём может быть самое позднее {today}: иначе не принять ни одного платежа",
+    "value",
+)
 REFUSALS: Final = (
+    *(SETTING_CONTRADICTS, PERIOD_IN_FUTURE),
     *(SETTING_UNKNOWN, SETTING_WRONG_VALUE, SETTING_IN_PAST, SETTING_SCOPE, SETTING_CONFLICT),
     categories.CATEGORY_UNKNOWN,
 )
@@ -102,6 +126,10 @@ async def apply(tx: Tx, rules: Rules, change: Change, actor: str, at: datetime) 
     if valid_from < today:
         raise SETTING_IN_PAST(today=today)
     value = _read(policy, change.value)
+    if policy is CLOSED_BEFORE and value is not None and value > valid_from:
+        raise PERIOD_IN_FUTURE(today=valid_from)
+    if policy in (PAYMENT_MIN, PAYMENT_MAX):
+        await _refuse_empty_range(tx, policy, value, valid_from)
     if policy in (DEFAULT_CATEGORY, TRANSFER_CATEGORY):
         await categories.lock(tx)
         await categories.require(tx, value, "value")
@@ -124,6 +152,15 @@ async def apply(tx: Tx, rules: Rules, change: Change, actor: str, at: datetime) 
         # Somebody else's row has appeared since `before` was read.
         raise _conflict(rules, await policy_rows.newest(tx, policy.name, scope) or kept)
     return added
+
+
+async def _refuse_empty_range(tx: Tx, policy: Policy[Any], value: Any, valid_from: date) -> None:
+    """Raise `setting_contradicts` where no sum would be left between the least and the greatest."""
+    held = await policy_rows.load(tx, valid_from)
+    least = value if policy is PAYMENT_MIN else held.get(PAYMENT_MIN)
+    most = value if policy is PAYMENT_MAX else held.get(PAYMENT_MAX)
+    if least > most:
+        raise SETTING_CONTRADICTS(min=least, max=most)
 
 
 def _read(policy: Policy[Any], raw: Any) -> Any:

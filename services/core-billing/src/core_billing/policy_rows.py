@@ -87,10 +87,15 @@ class Policies:
         return wanted.default
 
 
-async def load(tx: Tx, day: date, *scopes: str) -> Policies:
-    """Return what holds on a day for these scopes and for everybody, in one statement."""
+async def load(tx: Tx, day: date, *scopes: str, known_at: datetime | None = None) -> Policies:
+    """Return what holds on a day for these scopes and for everybody, in one statement.
+
+    With `known_at`, what held as far as had been decided by then: for a paper handed out then.
+    """
     mine = policy.c.scope.in_([EVERYBODY, *scopes])
-    return await _load(tx, day, mine)
+    if known_at is None:
+        return await _load(tx, day, mine)
+    return await _load(tx, day, mine & (policy.c.set_at <= known_at))
 
 
 async def load_all(tx: Tx, day: date) -> Policies:

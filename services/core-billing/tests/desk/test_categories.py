@@ -19,7 +19,8 @@ async def test_a_category_lives_from_making_to_deletion(call: Any) -> None:
     assert (made["revision"], made["changed_by"], made["deleted_at"]) == (1, "anna", None)
     one = f"/categories/{made['id']}"
     status, now = await call("POST", one, {"name": "ТВ"}, token="boris")
-    assert (status, now["name"], now["description"], now["external_code"]) == (200, "ТВ", "", None)
+    kept = SERVICE["description"], SERVICE["external_code"]
+    assert (status, now["name"], now["description"], now["external_code"]) == (200, "ТВ", *kept)
     assert (now["revision"], now["changed_by"]) == (2, "boris")
     status, gone = await call("POST", f"{one}/delete", {})
     assert status == 200

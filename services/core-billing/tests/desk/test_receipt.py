@@ -105,6 +105,12 @@ async def test_vat_is_that_of_the_day_and_of_the_operator(call: Any, books: Any)
         taken = (await call("POST", "/payments", {**body, "payment_order_number": value}))[1]
         page = (await call("GET", f"/payments/{taken['id']}/receipt.html"))[1]
         assert said in page.replace("\xa0", " ")
+        # Another value of the same day changes no receipt that has been handed out.
+        books.clock.advance(timedelta(seconds=1))
+        again = {**setting, "value": "7"}
+        assert (await call("POST", "/settings", again))[0] == 201
+        assert (await call("GET", f"/payments/{taken['id']}/receipt.html"))[1] == page
+        books.clock.advance(timedelta(seconds=1))
     # What was paid before the change keeps what held then.
     page = (await call("GET", f"/payments/{first}/receipt.html"))[1].replace("\xa0", " ")
     assert "НДС 20%: 208,42 ₽" in page

@@ -148,6 +148,8 @@ REFUSED: list[tuple[dict[str, Any], int, str, str]] = [
     ),
     ({"name": "default_category", "value": 7}, 404, "category_unknown", "value"),
     ({"name": "transfer_category", "value": 7}, 404, "category_unknown", "value"),
+    ({"name": "payment_min", "value": "1 000 000,01"}, 422, "setting_contradicts", "value"),
+    ({"name": "closed_before", "value": "2026-11-23"}, 422, "closed_before_in_future", "value"),
 ]
 
 

@@ -32,11 +32,12 @@ class CategoryBody(BaseModel):
 
     def wanted(self) -> Wanted:
         """Return what is asked for."""
-        return Wanted(self.name, self.description, self.external_code or None)
+        given = {"description": self.description, "external_code": self.external_code}
+        return Wanted(self.name, {n: v for n, v in given.items() if n in self.model_fields_set})
 
 
 class CategoryChange(CategoryBody):
-    """A category said anew; `revision` is the one that the manager has seen."""
+    """A category said anew; what is left out stays. `revision` is the one that was looked at."""
 
     revision: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 

@@ -5,15 +5,46 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Final
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from core_billing.policies import Policy, Scope
+from core_billing.policies import ALL, Policy, Scope
 from core_billing.policy_rows import EVERYBODY, Kept, Policies
 from core_billing.policy_values import Day
 from core_billing.registration import Line
 
 PAGE_MAX: Final = 200
 Name = Annotated[Line, Field(min_length=1, max_length=128)]
+
+
+def _described(policy: Policy[Any]) -> str:
+    """Return what the document says of a setting."""
+    whose = f" (everybody's, or by {', '.join(policy.scopes)})" if policy.scopes else ""
+    return f"{policy.name}: {policy.text.en} / {policy.text.ru}{whose}"
+
+
+def _fields(schema: dict[str, Any]) -> str:
+    """Name the fields of a value that has some."""
+    named = [schema, *schema.get("$defs", {}).values()]
+    fields = [name for one in named for name in one.get("properties", {})]
+    return f" {{{', '.join(fields)}}}" if fields else ""
+
+
+def _valued(policy: Policy[Any]) -> str:
+    """Return a setting's name, the fields of its value and its default."""
+    default = orjson.dumps(policy.write(policy.default)).decode()
+    return f"{policy.name}{_fields(policy.kind.json_schema())} {default}"
+
+
+_NAMES: Final[dict[str, Any]] = {
+    "enum": [policy.name for policy in ALL],
+    "description": "; ".join(_described(policy) for policy in ALL),
+}
+_VALUES: Final[dict[str, Any]] = {
+    "description": "by name: "
+    + "; ".join(_valued(policy) for policy in ALL)
+    + ". GET /settings has the schema of each",
+}
 
 
 class Scoped(BaseModel):
@@ -48,8 +79,8 @@ class SettingBody(Scoped):
     `revision` is the newest one that the manager has seen for this name and scope.
     """
 
-    name: Name
-    value: Any
+    name: Annotated[Name, Field(json_schema_extra=_NAMES)]
+    value: Annotated[Any, Field(json_schema_extra=_VALUES)]
     valid_from: Day | None = None
     reason: Annotated[Line, Field(max_length=500)] = ""
     revision: Annotated[int, Field(ge=0, lt=2**31)] | None = None
