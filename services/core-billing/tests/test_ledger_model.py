@@ -328,7 +328,7 @@ def runner() -> Iterator[asyncio.Runner]:
 def test_any_history_keeps_the_books(books: Any, runner: asyncio.Runner) -> None:
     Ledger.books, Ledger.runner = books, runner
     few = settings(
-        max_examples=25,
+        max_examples=15,
         stateful_step_count=20,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -403,7 +403,7 @@ class CodesOfTBank(Codes):
 
 
 LIMITS = settings(
-    max_examples=10,
+    max_examples=6,
     stateful_step_count=30,
     deadline=None,
     # Each step asks over HTTP: to shorten a failure would take longer than to read it.

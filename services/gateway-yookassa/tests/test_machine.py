@@ -383,7 +383,7 @@ class HeldMoney(Money):
 
 
 LIMITS = settings(
-    max_examples=12,
+    max_examples=7,
     stateful_step_count=30,
     deadline=None,
     # Each step asks over HTTP: to shorten a failure would take longer than to read it.

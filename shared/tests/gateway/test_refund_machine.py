@@ -218,5 +218,5 @@ def test_money_equals_the_providers_truth_in_any_order(
 ) -> None:
     run_state_machine_as_test(
         lambda: RefundMachine(fresh, make_stand),
-        settings=settings(max_examples=20, stateful_step_count=12, deadline=None),
+        settings=settings(max_examples=12, stateful_step_count=12, deadline=None),
     )
