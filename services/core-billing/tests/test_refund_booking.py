@@ -11,7 +11,17 @@ import pytest
 from sqlalchemy import event as hooks
 from sqlalchemy import select, text, update
 
-from core_billing import consumer, contracts, corrections, refund_rows, refunds, uncredited
+from core_billing import (
+    accounts,
+    consumer,
+    contracts,
+    corrections,
+    promise_rows,
+    refund_rows,
+    refunds,
+    uncredited,
+)
+from core_billing.block_rows import block
 from shared import inbox, waiting
 from shared.db import Tx, reading, transaction
 from shared.events import Event, PaymentSucceeded
@@ -249,6 +259,27 @@ class TestAsked:
         assert await desk.posted() == []
         assert await desk.ask("p1", 100)
         await desk.prove()
+
+    @pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+    async def test_failure_lifts_a_block_and_settles_an_overdue_promise(self, desk: Desk) -> None:
+        await desk.hear(paid("p1", ("A", 100)))
+        refund_id = await desk.ask("p1", 100)
+        [a, _] = await desk.books.contracts()
+        async with transaction(desk.books.db) as tx:
+            at = desk.books.clock()
+            owing = {"amount_kopecks": 50, "fee_kopecks": 0, "paid_kopecks": 0, "until": at}
+            owing |= {"granted_at": at, "granted_by": "x", "origin": "manager", "overdue_at": at}
+            row = {"contract_id": a.id, "revision": 1}
+            await tx.execute(promise_rows.promise.insert().values(**row, **owing))
+            await tx.execute(block.insert().values(**row, blocked=True, reason="below_zero"))
+            await accounts.tie(tx, a.id)
+        await desk.hear(failed("p1", 100, refund_id=refund_id))
+        said = await desk.books.said("promise.closed", "contract.unblocked")
+        assert [(e["type"], e["correlationid"]) for e in said] == [
+            ("promise.closed", "r-1"),
+            ("contract.unblocked", "r-1"),
+        ]
+        assert said[0]["data"]["how"] == "ended"
 
     async def test_failure_after_success_moves_nothing(
         self, desk: Desk, alarms: Callable[[str], float]

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from core_billing import (
     accounts,
+    consequences,
     holdings,
     ledger,
     postings,
@@ -21,9 +22,9 @@ from core_billing import (
     refund_rows,
     refunds,
     uncredited,
-    watches,
 )
 from core_billing.accounts import Source
+from core_billing.changes import Change
 from core_billing.drafts import Draft, Payment
 from core_billing.holdings import Holder
 from core_billing.ledger import Receipt
@@ -34,9 +35,6 @@ from shared import outbox
 from shared.db import Tx
 from shared.errors import Text, Unavailable
 from shared.metrics import alarm
-
-Touched = dict[int, str]
-"""Contracts whose balance has changed → the correlation id of what changed it."""
 
 
 async def lock(tx: Tx, notices: Sequence[Notice], payments: Sequence[Payment]) -> None:
@@ -52,20 +50,21 @@ async def lock(tx: Tx, notices: Sequence[Notice], payments: Sequence[Payment]) -
 
 
 async def apply(tx: Tx, rules: Rules, notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
-    """Book what gateways have said, tell them so and judge the watches, in one transaction.
+    """Book what gateways have said, tell them so and do what follows, in one transaction.
 
     Returns the notices whose payment has not come yet, with its reference: they must wait.
     """
-    touched: Touched = {}
+    changes: list[Change] = []
     waits: dict[UUID, str] = {}
     for notice in notices:
-        change = await (_succeed if notice.succeeded else _fail)(tx, rules, notice, at)
-        if change is None:
+        made = await (_succeed if notice.succeeded else _fail)(tx, rules, notice, at)
+        if made is None:
             waits[notice.event_id] = ":".join(notice.payment)
         else:
-            touched |= change
-    if touched:
-        await watches.judge(tx, rules, touched, at)
+            changes += made
+    if changes:
+        said = await consequences.follow(tx, rules, changes, at)
+        await outbox.add(tx, rules.producer, said, at)
     return waits
 
 
@@ -83,7 +82,7 @@ async def again(tx: Tx, rules: Rules, notices: Sequence[Notice], at: datetime) -
     await refund_notices.acknowledge_again(tx, rules, heard, at)
 
 
-async def _succeed(tx: Tx, rules: Rules, notice: Notice, at: datetime) -> Touched | None:
+async def _succeed(tx: Tx, rules: Rules, notice: Notice, at: datetime) -> list[Change] | None:
     known = await refund_rows.find(tx, notice.provider, notice.refund_id, notice.provider_refund_id)
     if any(not notice.agrees(one) for one in known):
         return await _list(tx, notice, _disagreement(notice, known), at)
@@ -92,7 +91,7 @@ async def _succeed(tx: Tx, rules: Rules, notice: Notice, at: datetime) -> Touche
         if any(one.state is State.REQUESTED for one in known):
             # Booked as if nobody had asked for it, so what was taken for it is still on its way.
             alarm("refund_request_left_open", **notice.facts())
-        return {}
+        return []
     asked = next(iter(known), None)
     if asked is not None and asked.state is State.REQUESTED:
         return await _send(tx, rules, notice, asked, at)
@@ -102,7 +101,7 @@ async def _succeed(tx: Tx, rules: Rules, notice: Notice, at: datetime) -> Touche
     return await _take(tx, rules, notice, asked, at)
 
 
-async def _send(tx: Tx, rules: Rules, notice: Notice, asked: Refund, at: datetime) -> Touched:
+async def _send(tx: Tx, rules: Rules, notice: Notice, asked: Refund, at: datetime) -> list[Change]:
     """Post a refund on from where it has lain since it was asked for."""
     sources = await accounts.sources(tx, [notice.reference[0], asked.operations[0][0]])
     ready = sources[asked.operations[0][0]].account_id
@@ -111,12 +110,12 @@ async def _send(tx: Tx, rules: Rules, notice: Notice, asked: Refund, at: datetim
     await refund_rows.change(
         tx, asked.id, provider_refund_id=notice.provider_refund_id, succeeded_at=at
     )
-    return {}
+    return []
 
 
 async def _take(
     tx: Tx, rules: Rules, notice: Notice, asked: Refund | None, at: datetime
-) -> Touched | None:
+) -> list[Change] | None:
     """Take a refund from whoever holds its payment's money; None where it has not come yet."""
     await holdings.lock(tx, [notice.payment])
     holding = (await holdings.find(tx, [notice.payment])).get(notice.payment)
@@ -134,7 +133,10 @@ async def _take(
         await refund_rows.change(tx, asked.id, **sent)
     else:
         await refund_rows.add(tx, **notice.columns(), **sent)
-    return {credit.account_id: notice.correlation_id for credit in receipt.credits}
+    return [
+        Change(credit.account_id, credit.number, notice.correlation_id, tied=credit.tied)
+        for credit in receipt.credits
+    ]
 
 
 async def _write(
@@ -155,24 +157,23 @@ async def _write(
     return receipt
 
 
-async def _fail(tx: Tx, rules: Rules, notice: Notice, at: datetime) -> Touched:
+async def _fail(tx: Tx, rules: Rules, notice: Notice, at: datetime) -> list[Change]:
     known = await refund_rows.find(tx, notice.provider, notice.refund_id, notice.provider_refund_id)
-    touched: Touched = {}
+    changes: list[Change] = []
     for one in known:
         if not notice.agrees(one):
             alarm("refund_differs", **notice.facts())
         elif one.state is State.SUCCEEDED:
             alarm("refund_failed_after_success", **notice.facts())
         elif one.state is State.REQUESTED:
-            given = await refunds.give_back(tx, one, notice.at, at)
-            touched |= dict.fromkeys(given, notice.correlation_id)
+            changes += await refunds.give_back(tx, one, notice.at, at, notice.correlation_id)
     # Asked for somewhere else, and nothing was taken here: then there is nothing to give back.
-    return touched
+    return changes
 
 
-async def _list(tx: Tx, notice: Notice, reason: str, at: datetime) -> Touched:
+async def _list(tx: Tx, notice: Notice, reason: str, at: datetime) -> list[Change]:
     await uncredited.keep(tx, reason, [(notice.as_payment(), notice.correlation_id)], at)
-    return {}
+    return []
 
 
 def _disagreement(notice: Notice, known: Sequence[Refund]) -> str:

@@ -6,12 +6,22 @@ What gateways say about refunds is booked in `refund_booking`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from core_billing import accounts, corrections, holdings, ledger, refund_rows, watches
+from core_billing import (
+    accounts,
+    corrections,
+    holdings,
+    ledger,
+    operations,
+    refund_rows,
+    watches,
+)
+from core_billing.accounts import Kept
+from core_billing.changes import Change
 from core_billing.drafts import Draft, Part, Payment, Reference
 from core_billing.holdings import Holder, Holding
 from core_billing.refund_rows import Refund
@@ -62,7 +72,7 @@ async def request_refund(
         reason=reason,
     )
     taken = (accounts.REQUEST + provider, body.refund_id)
-    touched = await _move(tx, Payment(*taken, -amount_kopecks, (), at), 1, taking(split), at)
+    kept = await _move(tx, Payment(*taken, -amount_kopecks, (), at), 1, taking(split), at)
     names = ("provider", "provider_payment_id", "amount_kopecks", "refund_id", "reason")
     correlation_id = log.correlation_id() or log.new_correlation_id()
     row = body.model_dump(include=set(names)) | {"correlation_id": correlation_id}
@@ -74,7 +84,8 @@ async def request_refund(
         correlation_id=correlation_id,
     )
     await outbox.add(tx, rules.producer, [event], at)
-    await watches.judge(tx, rules, dict.fromkeys(touched, correlation_id), at)
+    touched = {one.account_id: correlation_id for one in kept.values()}
+    await watches.judge(tx, rules, touched, at)
     return body.refund_id
 
 
@@ -83,13 +94,19 @@ def requested(split: Mapping[Holder, int], **said: Any) -> RefundRequested:
     return RefundRequested(contract=_only(split), allocations=_allocations(split), **said)
 
 
-async def give_back(tx: Tx, known: Refund, said_at: datetime, at: datetime) -> Collection[int]:
-    """Reverse what was taken for a refund that will not happen; return the contracts' ids."""
+async def give_back(
+    tx: Tx, known: Refund, said_at: datetime, at: datetime, correlation_id: str
+) -> list[Change]:
+    """Reverse what was taken for a refund that will not happen; return what it has changed.
+
+    It is no payment from outside: it repays no promise, but an overdue one or a block may end.
+    """
     taken = known.operations[0]
     lines = await corrections.newest(tx, taken)
     undone = [corrections.undo(row) for row in lines]
     await refund_rows.change(tx, known.id, failed_at=at)
-    return await _move(tx, Payment(*taken, 0, (), said_at), 2, undone, at)
+    kept = await _move(tx, Payment(*taken, 0, (), said_at), 2, undone, at)
+    return operations.changes_of(kept, correlation_id)
 
 
 def taking(split: Mapping[Holder, int]) -> tuple[Part, ...]:
@@ -119,12 +136,12 @@ async def _holding(tx: Tx, reference: Reference, amount_kopecks: int) -> Holding
 
 async def _move(
     tx: Tx, payment: Payment, revision: int, parts: Sequence[Part], at: datetime
-) -> Collection[int]:
+) -> dict[str, Kept]:
     """Write one revision of what was taken for a refund; return the contracts it touches."""
     kept = await accounts.lock(tx, {part.account for part in parts if part.account is not None})
     source = (await accounts.sources(tx, [payment.source]))[payment.source]
     await ledger.write(tx, [Draft(payment, source, revision, tuple(parts), None)], kept, at)
-    return [one.account_id for one in kept.values()]
+    return kept
 
 
 def _only(split: Mapping[Holder, int]) -> str | None:
