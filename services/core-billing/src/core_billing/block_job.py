@@ -40,7 +40,7 @@ async def step(gate: Gate) -> bool:
         policies = await load_all(tx, core.rules.day(at))
     await _let_in(gate, policies, at)
     await _forget(core)
-    await _cut_off(gate, policies, at)
+    await _cut_off(gate)
     return False
 
 
@@ -98,22 +98,24 @@ async def _forget(core: Core) -> None:
         await block_rows.put(tx, again)
 
 
-async def _cut_off(gate: Gate, policies: Policies, at: datetime) -> None:
-    core, after, allowed = gate.core, 0, None
+async def _cut_off(gate: Gate) -> None:
+    """Look at all who are short; each page by what holds when it is looked at."""
+    core, after = gate.core, 0
     while True:
+        at = core.clock()
         async with reading(core.db) as tx:
+            policies = await load_all(tx, core.rules.day(at))
             page = await block_rows.short(tx, after, PAGE_MAX)
             exempt = await services.exempt(tx, _ids(page), policies.day)
             held = [one for one in page if one.contract_id not in exempt]
             judged = await block_decision.decide(tx, core.rules, policies, held, at)
         due = {one.access.contract_id for one in judged if one.is_due}
-        if due and allowed is None:
-            allowed = await may_block(gate, at)
+        allowed = bool(due) and await may_block(gate, at)
         news = {one.access.contract_id for one in judged if _is_news(one)}
         news |= {one.contract_id for one in page if one.state.short_since is None}
         news |= due if allowed else set()
         chosen = [one for one in page if one.contract_id in news]
-        await _act(core, policies, chosen, at, block=bool(allowed))
+        await _act(core, policies, chosen, at, block=allowed)
         if len(page) < PAGE_MAX:
             return
         after = page[-1].contract_id

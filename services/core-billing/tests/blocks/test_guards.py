@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from core_billing import block_job
+from core_billing import block_job, blocks
 from core_billing.accounts import balance
 from core_billing.block_guards import Guard, Withheld, gateways, withheld
 from core_billing.life import Sign
@@ -114,6 +114,27 @@ async def test_the_bus_is_away(books: Any, desk: Any) -> None:
     desk.bus = True
     await desk.step()
     assert await desk.blocked() == {"A"}
+
+
+@HERE
+async def test_each_page_asks_again(books: Any, desk: Any, monkeypatch: Any) -> None:
+    await books.open(*(books.asked(f"N{n}", "-5.00") for n in range(6)))
+    monkeypatch.setattr(block_job, "PAGE_MAX", 2)
+    await desk.take(desk.alive(books.clock()))
+    await block_job.step(desk.gate)
+    await desk.pump()
+    cut, said = blocks.block, []
+
+    async def block(tx: Any, rules: Any, chosen: Any, at: datetime, correlation_id: str) -> Any:
+        said.append(at)
+        desk.bus = len(said) < 2
+        books.clock.advance(SECOND)
+        return await cut(tx, rules, chosen, at, correlation_id)
+
+    monkeypatch.setattr(blocks, "block", block)
+    await block_job.step(desk.gate)
+    assert await desk.blocked() == {"N0", "N1", "N2", "N3"}
+    assert said[1] - said[0] == SECOND
 
 
 @HERE
