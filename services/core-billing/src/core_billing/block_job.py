@@ -7,9 +7,10 @@ passed over, because that may be the very payment; the next step sees it again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -22,8 +23,9 @@ from core_billing.block_rows import Access
 from core_billing.policy_rows import Policies, load_all
 from core_billing.rules import Core, Rules
 from shared import log, outbox
-from shared.db import Tx, reading, transaction
+from shared.db import Tx, is_outage, is_repeatable, reading, transaction
 from shared.events import Event
+from shared.metrics import alarm
 
 PAGE_MAX: Final = 500
 SWEEP_EVERY: Final = timedelta(minutes=1)
@@ -49,15 +51,38 @@ async def _let_in(gate: Gate, policies: Policies, at: datetime) -> None:
     core, after, find = gate.core, 0, block_rows.covered
     if gate.swept_at is None or at - gate.swept_at >= SWEEP_EVERY:
         gate.swept_at, find = at, block_rows.blocked
+
+    async def free(page: Sequence[Access]) -> None:
+        async with reading(core.db) as tx:
+            chosen = [one for one, _ in await _freed(tx, core.rules, policies, page, at)]
+        if chosen:
+            await _unblock(core, policies, chosen, at)
+
     while True:
         async with reading(core.db) as tx:
             page = await find(tx, after, PAGE_MAX)
-            free = [one for one, _ in await _freed(tx, core.rules, policies, page, at)]
-        if free:
-            await _unblock(core, policies, free, at)
+        await _apart(page, free)
         if len(page) < PAGE_MAX:
             return
         after = page[-1].contract_id
+
+
+async def _apart(
+    page: Sequence[Access], work: Callable[[Sequence[Access]], Awaitable[None]]
+) -> None:
+    """Do something with a page; where it fails on data, pass over those contracts alone."""
+    try:
+        await work(page)
+    except Exception as error:
+        if is_outage(error) or is_repeatable(error) or not page:
+            raise
+        if len(page) == 1:
+            _log.exception("contract.failed", contract=page[0].number)
+            alarm("block_failed", contract=page[0].number, error=type(error).__name__)
+            return
+        half = len(page) // 2
+        await _apart(page[:half], work)
+        await _apart(page[half:], work)
 
 
 async def _unblock(core: Core, policies: Policies, free: Sequence[Access], at: datetime) -> None:
@@ -106,19 +131,26 @@ async def _cut_off(gate: Gate) -> None:
         async with reading(core.db) as tx:
             policies = await load_all(tx, core.rules.day(at))
             page = await block_rows.short(tx, after, PAGE_MAX)
-            exempt = await services.exempt(tx, _ids(page), policies.day)
-            held = [one for one in page if one.contract_id not in exempt]
-            judged = await block_decision.decide(tx, core.rules, policies, held, at)
-        due = {one.access.contract_id for one in judged if one.is_due}
-        allowed = bool(due) and await may_block(gate, at)
-        news = {one.access.contract_id for one in judged if _is_news(one)}
-        news |= {one.contract_id for one in page if one.state.short_since is None}
-        news |= due if allowed else set()
-        chosen = [one for one in page if one.contract_id in news]
-        await _act(core, policies, chosen, at, block=allowed)
+        await _apart(page, partial(_look, gate, policies, at))
         if len(page) < PAGE_MAX:
             return
         after = page[-1].contract_id
+
+
+async def _look(gate: Gate, policies: Policies, at: datetime, page: Sequence[Access]) -> None:
+    """Decide about contracts that are short, and do what is to be done."""
+    core = gate.core
+    async with reading(core.db) as tx:
+        exempt = await services.exempt(tx, _ids(page), policies.day)
+        held = [one for one in page if one.contract_id not in exempt]
+        judged = await block_decision.decide(tx, core.rules, policies, held, at)
+    due = {one.access.contract_id for one in judged if one.is_due}
+    allowed = bool(due) and await may_block(gate, at)
+    news = {one.access.contract_id for one in judged if _is_news(one)}
+    news |= {one.contract_id for one in page if one.state.short_since is None}
+    news |= due if allowed else set()
+    chosen = [one for one in page if one.contract_id in news]
+    await _act(core, policies, chosen, at, block=allowed)
 
 
 def _is_news(one: Judged) -> bool:

@@ -147,7 +147,8 @@ def _admit_contract(rule: PromiseRule, candidate: Candidate, today: date) -> Non
         return
     if candidate.since is None:
         raise refusals.CONTRACT_UNDATED(number=candidate.number)
-    first = candidate.since + timedelta(days=rule.contract_days)
+    needed = timedelta(days=rule.contract_days)
+    first = min(candidate.since, date.max - needed) + needed
     if today < first:
         raise refusals.CONTRACT_YOUNG(number=candidate.number, day=_shown(first))
 

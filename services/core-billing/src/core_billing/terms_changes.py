@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 
 from core_billing import accounts, contracts, policy_rows, terms
@@ -17,6 +18,8 @@ from shared.errors import Refusal, SaldoError
 
 SUBORDINATES_MAX: Final = 1000
 """Below one main contract: a payment onto it looks at all of them."""
+SIGNED_FIRST: Final = date(1990, 1, 1)
+"""No contract is older: there was nobody to sign it with."""
 
 MAIN_UNKNOWN: Final = Refusal(
     "main_unknown",
@@ -65,6 +68,13 @@ PROMISE_NOT_ALLOWED: Final = Refusal(
     "Настройка promise группы {group} не разрешает автоматические обещанные платежи",
     "automatic_promise",
 )
+SIGNED_ON_OUT_OF_RANGE: Final = Refusal(
+    "signed_on_out_of_range",
+    422,
+    "The contract was signed on a day from {first} to {last}: correct the day",
+    "Договор подписан не раньше {first} и не позже {last}: исправьте дату",
+    "signed_on",
+)
 CONFLICT: Final = Refusal(
     "terms_conflict",
     409,
@@ -73,7 +83,8 @@ CONFLICT: Final = Refusal(
 )
 REFUSALS: Final = (
     *(MAIN_UNKNOWN, MAIN_IS_ITSELF, MAIN_IS_SUBORDINATE, MAIN_OTHER_OPERATOR),
-    *(HAS_SUBORDINATES, TOO_MANY_SUBORDINATES, PROMISE_NOT_ALLOWED, CONFLICT),
+    *(HAS_SUBORDINATES, TOO_MANY_SUBORDINATES, PROMISE_NOT_ALLOWED),
+    *(SIGNED_ON_OUT_OF_RANGE, CONFLICT),
 )
 
 
@@ -102,6 +113,7 @@ async def change(
     if before.revision != seen:
         raise _conflict(rules, before)
     said = {"revision": seen + 1, "changed_by": by.manager, "changed_at": by.at}
+    _check_signed_on(wanted.fields.get("signed_on"), rules.day(by.at))
     now = replace(before, **{**wanted.fields, **said})
     if wanted.names_main:
         main_id = None if wanted.main is None else await _main(tx, contract, wanted.main)
@@ -130,6 +142,12 @@ async def _main(tx: Tx, contract: Contract, number: str) -> int:
     if await terms.subordinates(tx, main.id) >= SUBORDINATES_MAX:
         raise TOO_MANY_SUBORDINATES(number=number, max=SUBORDINATES_MAX)
     return main.id
+
+
+def _check_signed_on(day: date | None, today: date) -> None:
+    if day is not None and not SIGNED_FIRST <= day <= today:
+        first, last = f"{SIGNED_FIRST:%d.%m.%Y}", f"{today:%d.%m.%Y}"
+        raise SIGNED_ON_OUT_OF_RANGE(first=first, last=last)
 
 
 async def _check_promise(tx: Tx, rules: Rules, now: Terms, by: By) -> None:

@@ -9,9 +9,11 @@ from sqlalchemy import insert, select, update
 
 from core_billing import block_job, terms
 from core_billing.accounts import account, balance
+from core_billing.block_rows import block
 from core_billing.policies import BLOCK, BLOCK_CALENDAR
 from shared.db import reading, transaction
 from shared.events import PaymentSucceeded
+from shared.metrics import ALARMS
 
 HERE = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 
@@ -154,3 +156,25 @@ async def test_money_that_comes_while_it_is_decided_wins(books: Any, desk: Any) 
         mine = [one for one in await desk.told() if one[0] == number]
         assert [one[2] for one in mine] == list(range(1, len(mine) + 1))
         assert [one[1] for one in mine] == ["blocked", "unblocked"] * (len(mine) // 2)
+
+
+@HERE
+async def test_one_that_cannot_be_judged_spares_nobody_else(books: Any, desk: Any) -> None:
+    await books.open(*(books.asked(f"N{n}", "-5.00") for n in range(5)))
+    ids = {one.number: one.id for one in await books.contracts()}
+    row = {"revision": 1, "changed_by": "x", "charging": "advance", "priority": 1}
+    row |= {"automatic_promise": False, "group_name": "default"}
+    async with transaction(books.db) as tx:
+        own = {"contract_id": ids["N2"], "block_rule": {"mode": "never heard of"}, **row}
+        await tx.execute(insert(terms.terms).values(**own))
+    failed = ALARMS.labels("block_failed")
+    before = failed._value.get()
+    await desk.step()
+    assert await desk.blocked() == {"N0", "N1", "N3", "N4"}
+    assert failed._value.get() == before + 2
+    async with transaction(books.db) as tx:
+        await tx.execute(update(balance).where(balance.c.account_id != ids["N2"]).values(kopecks=0))
+        stuck = {"contract_id": ids["N2"], "blocked": True, "revision": 1, "reason": "below_zero"}
+        await tx.execute(insert(block).values(stuck))
+    await desk.step(after=timedelta(minutes=1))
+    assert await desk.blocked() == {"N2"}

@@ -64,6 +64,8 @@ async def test_what_terms_are_refused(call: Any, books: Any) -> None:
         ("A", {"main": "X"}, 422, "main_other_operator"),
         ("M", {"main": "A"}, 409, "has_subordinates"),
         ("A", {"automatic_promise": True}, 422, "automatic_promise_not_allowed"),
+        ("A", {"signed_on": "1989-12-31"}, 422, "signed_on_out_of_range"),
+        ("A", {"signed_on": "2026-11-23"}, 422, "signed_on_out_of_range"),
         ("A", {"revision": 4}, 409, "terms_conflict"),
         ("nobody", {}, 404, "contract_unknown"),
         ("%00", {}, 404, "contract_unknown"),

@@ -76,6 +76,7 @@ def test_a_manager_chooses_the_end_and_waives_the_fee() -> None:
         ("promise_credit_contract", {}, {"charging": "credit"}, "кредитный"),
         ("promise_contract_young", {"contract_days": 936}, {}, "с 23.11.2026"),
         ("promise_contract_young", {"contract_days": 1}, {"since": None}, "нет даты"),
+        ("promise_contract_young", {"contract_days": 1}, {"since": date.max}, "31.12.9999"),
         ("promise_active", {}, {"current": OPEN}, "Анна"),
         ("promise_overdue", {}, {"current": LATE}, "300.00"),
         ("promise_not_configured", {"min": "0.00"}, {}, "home"),

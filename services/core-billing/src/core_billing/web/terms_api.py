@@ -49,7 +49,10 @@ class TermsChange(BaseModel):
     """Among the subordinates of one main contract: 1 is filled first."""
     automatic_promise: bool | None = None
     signed_on: Day | None = None
-    """The day the contract was signed, where the billing before us had it: promises go by it."""
+    """The day the contract was signed, where the billing before us had it: promises go by it.
+
+    From 1990-01-01 to today.
+    """
     revision: RevisionNumber | None = None
 
 
