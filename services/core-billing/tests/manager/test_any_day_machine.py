@@ -198,12 +198,15 @@ class Office(RuleBasedStateMachine):
         path = f"/payments/{made['id']}"
         self.model.payments.append(Paid(path, kopecks, number, False, original=kopecks))
         assert made["balance"] == str(Money(self.model.balances[number]))
+        assert made["available"] == str(Money(self.available(number)))
 
     @rule(number=NUMBER, kopecks=KOPECKS)
     def hear_of_a_payment(self, number: str, kopecks: int) -> None:
         """A provider has confirmed one."""
         paid = self.books.paid(uuid4().hex, kopecks, (self.name(number), kopecks))
+        available = self.available(number) + kopecks
         [receipt] = self.run(self.books.arrive(paid))
+        assert receipt.credits[0].available_kopecks == available
         self.model.balances[number] += kopecks
         path = f"/payments/{receipt.payment_id}"
         self.model.payments.append(Paid(path, kopecks, number, True, original=kopecks))
