@@ -445,7 +445,7 @@ def test_any_days_of_an_office_keep_the_books(books: Any, runner: asyncio.Runner
     answer = runner.run(client.post("/api/v1/settings", json=rule_of_promises, headers=headers))
     assert answer.status == 201
     few = settings(
-        max_examples=int(os.environ.get("SALDO_EXAMPLES", "6")),
+        max_examples=int(os.environ.get("SALDO_EXAMPLES", "8")),
         phases=[Phase.explicit, Phase.generate],
         stateful_step_count=25,
         deadline=None,
