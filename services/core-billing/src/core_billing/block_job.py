@@ -7,7 +7,7 @@ passed over, because that may be the very payment; the next step sees it again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from core_billing import block_decision, block_rows, blocks, promise_jobs
+from core_billing import accounts, block_decision, block_rows, blocks, promise_jobs
 from core_billing import block_services as services
 from core_billing.block_decision import Judged
 from core_billing.block_gate import Gate, may_block
@@ -109,18 +109,13 @@ async def _freed(
 
 
 async def _forget(core: Core) -> None:
-    """Forget since when those were short that no longer are."""
+    """Forget since when those were short whom money has reached past us."""
     async with reading(core.db) as tx:
         page = await block_rows.recovered(tx, PAGE_MAX)
     if not page:
         return
     async with transaction(core.db) as tx:
-        again = [
-            (one, replace(one.state, short_since=None))
-            for one in await _held(tx, page)
-            if not one.state.blocked and one.available_kopecks >= 0
-        ]
-        await block_rows.put(tx, again)
+        await blocks.forget(tx, await _held(tx, page))
 
 
 async def _cut_off(gate: Gate) -> None:
@@ -173,7 +168,8 @@ async def _act(
         due = [one for one in judged if one.is_due and block]
         promised = await _promised(tx, rules, policies, due, at)
         cut = [one for one in due if one.access.contract_id not in promised]
-        await _note(tx, short, judged, {one.access.contract_id for one in cut}, at)
+        done = {one.access.contract_id for one in cut} | promised
+        await _note(tx, [one for one in short if one.contract_id not in done], judged, at)
         await _block(tx, rules, cut, at)
 
 
@@ -185,10 +181,11 @@ async def _promised(
     return await promise_jobs.before_block(tx, rules, policies, wanted, at) if wanted else set()
 
 
-async def _note(
-    tx: Tx, short: Sequence[Access], judged: Sequence[Judged], cut: Collection[int], at: datetime
-) -> None:
-    """Write since when contracts are short, and until when blocks are postponed."""
+async def _note(tx: Tx, short: Sequence[Access], judged: Sequence[Judged], at: datetime) -> None:
+    """Write since when contracts are short, and until when blocks are postponed.
+
+    They are tied, so that the money that comes ends the time they are short in its transaction.
+    """
     until = {one.access.contract_id: one.postponed_until for one in judged if _is_news(one)}
     changed = [
         (
@@ -200,10 +197,11 @@ async def _note(
             ),
         )
         for one in short
-        if one.contract_id not in cut
-        and (one.state.short_since is None or one.contract_id in until)
+        if one.state.short_since is None or one.contract_id in until
     ]
-    await block_rows.put(tx, changed)
+    if changed:
+        await accounts.tie_all(tx, _ids([one for one, _ in changed]))
+        await block_rows.put(tx, changed)
 
 
 async def _block(tx: Tx, rules: Rules, cut: Sequence[Judged], at: datetime) -> list[Event]:

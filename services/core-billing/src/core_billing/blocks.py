@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
 
@@ -50,13 +51,27 @@ async def lift(tx: Tx, rules: Rules, changes: Sequence[Change], at: datetime) ->
 
     Whoever was blocked, by whatever rule, is unblocked where there is something available: below
     that a rule that allows some debt would let in and shut out at every payment. The contracts are
-    locked, and the money that they get stands in the same transaction.
+    locked, and the money that they get stands in the same transaction. Who was short without being
+    blocked is short no more: the days that a rule allows begin anew with the next debt.
     """
     told = {change.account_id: change.correlation_id for change in changes}
     paid = {change.account_id for change in changes if change.paid_kopecks > 0}
     found = await block_rows.find(tx, told)
+    await forget(tx, found)
     free = [one for one in found if one.state.blocked and is_covered(one)]
     return await unblock(tx, rules, [(one, COVERED) for one in free], told, at, paid)
+
+
+async def forget(tx: Tx, locked: Sequence[Access]) -> None:
+    """Forget since when those of these contracts were short that no longer are."""
+    again = [
+        (one, replace(one.state, short_since=None))
+        for one in locked
+        if one.state.short_since is not None
+        and not one.state.blocked
+        and one.available_kopecks >= 0
+    ]
+    await block_rows.put(tx, again)
 
 
 async def unblock(

@@ -1,8 +1,9 @@
 """What follows from a changed balance, in the transaction that has changed it.
 
 Nearly always only the watches. A contract whose balance is tied has more: subordinate contracts
-that its money goes on to, a promise that the money repays, a block that it lifts. Each of these
-ties the contract when it begins, and `untie` lets it go when none of them is left.
+that its money goes on to, a promise that the money repays, a block that it lifts, a time without
+money that it ends. Each of these ties the contract when it begins, and `_untie` lets it go when
+none of them is left.
 """
 
 from __future__ import annotations
@@ -46,12 +47,14 @@ async def _untie(tx: Tx, account_ids: Collection[int]) -> None:
     """Let those contracts go from whose balance nothing follows any more."""
     promised = select(promise.c.contract_id).where(promise.c.closed_at.is_(None))
     blocked = select(block.c.contract_id).where(block.c.blocked)
+    short = select(block.c.contract_id).where(block.c.short_since.is_not(None))
     leading = select(terms.c.main_id).where(terms.c.main_id.is_not(None))
     mine = balance.c.account_id
     free = [among(tx, mine, account_ids)]
     for column, bound in (
         (promise.c.contract_id, promised),
         (block.c.contract_id, blocked),
+        (block.c.contract_id, short),
         (terms.c.main_id, leading),
     ):
         free.append(~bound.where(column == mine).exists())

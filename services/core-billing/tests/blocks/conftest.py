@@ -8,6 +8,7 @@ from sqlalchemy import insert, update
 
 from core_billing import block_job, block_rows, consumer
 from core_billing.block_gate import Gate
+from core_billing.block_rows import Access
 from core_billing.policy_rows import policy
 from shared import inbox
 from shared.db import reading, transaction
@@ -85,6 +86,11 @@ class Desk:
     async def blocked(self) -> set[str]:
         async with reading(self.books.db) as tx:
             return {one.number for one in await block_rows.blocked(tx, 0, 1000)}
+
+    async def short(self) -> list[Access]:
+        """Return who has run out of money and is not blocked."""
+        async with reading(self.books.db) as tx:
+            return await block_rows.short(tx, 0, 1000)
 
     async def told(self) -> list[tuple[str, str, int, str]]:
         """Return the changes of access that were said: contract, what, revision, reason."""

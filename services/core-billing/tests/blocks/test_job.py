@@ -122,6 +122,24 @@ async def test_days_are_counted_anew_after_money(books: Any, desk: Any) -> None:
     assert await desk.blocked() == {"A"}
 
 
+@HERE
+async def test_a_debt_that_is_paid_is_forgotten_with_the_money(books: Any, desk: Any) -> None:
+    await desk.rule(BLOCK, mode="after_days", days=2)
+    await books.open(books.asked("A", "-5.00"))
+    await desk.step()
+    await books.arrive(books.paid("p1", 499, ("A", 499)))
+    assert [one.number for one in await desk.short()] == ["A"]
+    books.clock.advance(timedelta(days=1, hours=23))
+    await books.arrive(books.paid("p2", 1, ("A", 1)))
+    # A fee comes before the job looks again.
+    async with transaction(books.db) as tx:
+        await tx.execute(update(balance).where(~balance.c.tied).values(kopecks=-1))
+    await desk.step(after=timedelta(hours=2))
+    assert await desk.blocked() == set()
+    [one] = await desk.short()
+    assert (one.balance_kopecks, one.state.short_since) == (-1, books.clock())
+
+
 async def test_two_replicas_say_it_once(books: Any, desk: Any) -> None:
     await books.open(*(books.asked(f"N{n}", "-5.00") for n in range(20)))
     await desk.take(desk.alive(books.clock()))
