@@ -11,11 +11,13 @@ from sqlalchemy import select
 
 from core_billing import promise_rows, promises, services, terms
 from core_billing.accounts import balance
+from core_billing.block_rows import block
 from core_billing.contracts import contract
 from core_billing.fee_calendar import Plan, Stretch
 from core_billing.promise_rows import Past, Promise
 from core_billing.promise_rules import Candidate
 from core_billing.rules import Rules
+from core_billing.services import DAY, Service
 from core_billing.terms import Terms
 from shared.db import Tx
 from shared.rows import among
@@ -31,30 +33,48 @@ async def candidates(
     tx: Tx, rules: Rules, held: Mapping[int, Terms], at: datetime
 ) -> dict[int, Candidate]:
     """Return the contracts of these terms as the rules see them, in a fixed number of reads."""
-    ids = list(held)
+    ids, today = list(held), rules.day(at)
     current = await promise_rows.open_of(tx, ids)
     past = await promise_rows.past_of(tx, ids, at)
     revisions = await promise_rows.revisions_of(tx, ids)
-    fees = await largest_fees(tx, ids, rules.day(at))
+    free = await _free_from(tx, rules, ids, today)
+    live = await services.live(tx, ids)
     found: dict[int, Candidate] = {}
     for row in await _contracts(tx, ids):
         one = _candidate(rules, row, held[row.id], current.get(row.id), past.get(row.id, ()))
+        plans = tuple(_plan(service, free.get(row.id)) for service in live[row.id])
         found[row.id] = replace(
             one,
-            largest_fee_kopecks=fees.get(row.id, 0),
+            plans=plans,
+            largest_fee_kopecks=_largest_fee(plans, today),
             revision=revisions.get(row.id, 0),
         )
     return found
 
 
-async def largest_fees(tx: Tx, contract_ids: Collection[int], day: date) -> dict[int, int]:
-    """Return the largest monthly fee of each contract that has services on a day, in kopecks."""
-    found: dict[int, int] = {}
-    for contract_id, plans in (await services.plans(tx, contract_ids)).items():
-        held = [stretch for plan in plans if (stretch := _on(plan, day)) is not None]
-        if held:
-            found[contract_id] = max(stretch.month_kopecks for stretch in held)
-    return found
+async def _free_from(tx: Tx, rules: Rules, ids: Collection[int], today: date) -> dict[int, date]:
+    """Return since when contracts that have been blocked may be used; today where they are."""
+    columns = select(block.c.contract_id, block.c.blocked, block.c.changed_at)
+    rows = await tx.execute(columns.where(among(tx, block.c.contract_id, ids)))
+    return {
+        row.contract_id: today if row.blocked else rules.day(row.changed_at)
+        for row in rows
+        if row.blocked or row.changed_at is not None
+    }
+
+
+def _plan(service: Service, free_from: date | None) -> Plan:
+    """Return what will be charged with a promise: after a block from the day of unblocking on."""
+    plan = service.plan
+    if free_from is None or service.tariff_on(plan.charged_through + DAY).charge_while_blocked:
+        return plan
+    return replace(plan, charged_through=max(plan.charged_through, free_from - DAY))
+
+
+def _largest_fee(plans: Sequence[Plan], day: date) -> int:
+    """Return the largest monthly fee on a day, in kopecks."""
+    held = [stretch for plan in plans if (stretch := _on(plan, day)) is not None]
+    return max((stretch.month_kopecks for stretch in held), default=0)
 
 
 def _on(plan: Plan, day: date) -> Stretch | None:

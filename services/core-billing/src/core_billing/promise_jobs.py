@@ -102,10 +102,12 @@ def automatic(rules: Rules, policies: Policies, candidate: Candidate, at: dateti
     rule = policies.get(PROMISE, of_group(candidate.group))
     if not rule.automatic or candidate.available_kopecks >= 0:
         return None
-    amount = promise_rules.suggested(rule, candidate, rule.fee.kopecks)
+    today = rules.day(at)
+    last_day = promise_rules.last_day_by_rule(rule, candidate.since, Origin.AUTOMATIC, today)
+    amount = promise_rules.suggested(rule, candidate, rule.fee.kopecks, last_day)
     wish = Wish(Origin.AUTOMATIC, amount)
     try:
-        decision = promise_rules.decide(rule, candidate, wish, rules.day(at))
+        decision = promise_rules.decide(rule, candidate, wish, today)
     except SaldoError:
         return None
     by = rules.producer.name

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from core_billing import promise_refusals as refusals
+from core_billing.fee_calendar import Plan, charges
 from core_billing.policy_values import PromiseRule
 from core_billing.promise_rows import Origin, Promise
 from shared.money import Money
@@ -33,6 +34,8 @@ class Candidate:
     """Credit limit and active promise: with the balance it makes what is available."""
     largest_fee_kopecks: int = 0
     """The largest monthly fee on the contract."""
+    plans: tuple[Plan, ...] = ()
+    """What its services will be charged for while a promise lets it be used."""
     current: Promise | None = None
     """The promise that is not closed, be it active or overdue."""
     current_last_day: date | None = None
@@ -79,7 +82,7 @@ def decide(rule: PromiseRule, candidate: Candidate, wish: Wish, today: date) -> 
     last_day = _last_day(rule, candidate, wish, today)
     missing = fee - candidate.available_kopecks - wish.amount_kopecks
     if missing > 0:
-        needed = suggested(rule, candidate, fee)
+        needed = suggested(rule, candidate, fee, last_day)
         raise refusals.INSUFFICIENT(missing=Money(missing), needed=Money(needed))
     return Decision(wish.amount_kopecks, fee, last_day)
 
@@ -103,10 +106,17 @@ def bounds(rule: PromiseRule, candidate: Candidate) -> tuple[int, int]:
     return rule.min.kopecks, top
 
 
-def suggested(rule: PromiseRule, candidate: Candidate, fee_kopecks: int) -> int:
-    """Return what is missing, with the fee, rounded up to a rouble; at least the least sum."""
-    missing = max(0, fee_kopecks - candidate.available_kopecks)
-    return max(rule.min.kopecks, -(-missing // ROUBLE) * ROUBLE)
+def suggested(rule: PromiseRule, candidate: Candidate, fee_kopecks: int, last_day: date) -> int:
+    """Return what is missing, with the fee, rounded up to a rouble; at least the least sum.
+
+    It covers what falls due while it holds, as far as the greatest sum allows: else the contract
+    would be blocked again a day later. What is missing now is never left out.
+    """
+    least, most = bounds(rule, candidate)
+    missing = fee_kopecks - candidate.available_kopecks
+    now = max(least, _in_roubles(missing))
+    later = missing + _falling_due(candidate, last_day, most - missing)
+    return max(now, min(most, _in_roubles(later)))
 
 
 def last_day_by_rule(rule: PromiseRule, since: date | None, origin: Origin, today: date) -> date:
@@ -136,6 +146,24 @@ def owed(promise: Promise, own_kopecks: int) -> int:
     if promise.closed_at is not None:
         return 0
     return min(promise.amount_kopecks - promise.paid_kopecks, max(0, -own_kopecks))
+
+
+def _in_roubles(kopecks: int) -> int:
+    return max(0, -(-kopecks // ROUBLE) * ROUBLE)
+
+
+def _falling_due(candidate: Candidate, last_day: date, enough: int) -> int:
+    """Return the fees of a contract that are still to be charged through a day, in kopecks.
+
+    More than `enough` is not counted: a promise may be long, and days are charged one by one.
+    """
+    total = 0
+    for plan in candidate.plans:
+        for fee in charges(plan, last_day):
+            if total >= enough:
+                return total
+            total += fee.kopecks
+    return total
 
 
 def _admit_contract(rule: PromiseRule, candidate: Candidate, today: date) -> None:

@@ -136,14 +136,23 @@ def stretches(turns: Sequence[Turn]) -> tuple[Stretch, ...]:
 async def plans(tx: Tx, contract_ids: Collection[int]) -> dict[int, list[Plan]]:
     """Return the services of these contracts of which something is still to be charged.
 
+    As the calendar needs them: see `live`.
+    """
+    found = await live(tx, contract_ids)
+    return {contract_id: [one.plan for one in held] for contract_id, held in found.items()}
+
+
+async def live(tx: Tx, contract_ids: Collection[int]) -> dict[int, list[Service]]:
+    """Return the services of these contracts of which something is still to be charged.
+
     By contract id, in the order of the services' ids, with planned changes of tariff and price;
     a contract without any is there with an empty list. Four statements for however many.
     """
     mine = among(tx, service.c.contract_id, contract_ids)
     found = await read(tx, select(service).where(mine, _live).order_by(service.c.id))
-    made: dict[int, list[Plan]] = {contract_id: [] for contract_id in contract_ids}
+    made: dict[int, list[Service]] = {contract_id: [] for contract_id in contract_ids}
     for one in found:
-        made[one.contract_id].append(one.plan)
+        made[one.contract_id].append(one)
     return made
 
 

@@ -1,5 +1,6 @@
 """A group that may promise, contracts in it, and short ways to give promises."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,16 +14,20 @@ from aiohttp.test_utils import TestClient
 from core_billing import (
     accounts,
     contracts,
+    fee_jobs,
     operations,
     policy_rows,
     promise_cancels,
     promise_grants,
     promise_jobs,
     promise_rows,
+    service_changes,
+    tariff_changes,
 )
 from core_billing.drafts import Part, Payment
 from core_billing.promise_rows import Origin, Promise
 from core_billing.promise_rules import Wish
+from core_billing.tariff_changes import NewTariff
 from core_billing.terms import terms
 from core_billing.web import api
 from shared import problem
@@ -89,6 +94,24 @@ class Promises:
             wish = Wish(origin, kopecks, **more)
             rules, at = self.books.core.rules, self.books.clock()
             return await promise_grants.grant(tx, rules, found, wish, "anna", at, "granting")
+
+    async def serve(self, number: str, starts_on: date, **tariff: Any) -> None:
+        """Begin a service of a contract, of a tariff of its own."""
+        wanted = {"label": "internet", "charge_while_blocked": False, "blocks": True} | tariff
+        at = self.books.clock()
+        today = self.books.core.rules.day(at)
+        async with transaction(self.books.db) as tx:
+            new = NewTariff(name=number, **wanted)
+            await tariff_changes.create(tx, new, "anna", at, starts_on)
+            found = await contracts.find(tx, number)
+            assert found is not None
+            await service_changes.begin(tx, found, number, starts_on, "anna", at, today)
+
+    async def charge(self) -> None:
+        """Charge all fees that are due."""
+        core = self.books.core
+        day = core.rules.day(self.books.clock())
+        await fee_jobs.run(core, day, lambda _: None, asyncio.Event())
 
     async def cancel(self, promise: Promise, revision: int | None = None) -> Promise:
         """Take a promise back."""

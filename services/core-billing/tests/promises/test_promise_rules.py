@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core_billing import promise_rules
+from core_billing.fee_calendar import Plan, Stretch
 from core_billing.policies import PromiseRule
 from core_billing.promise_rows import Origin, Promise
 from core_billing.promise_rules import Candidate, Wish
@@ -228,13 +229,43 @@ def test_the_suggested_sum_is_the_least_that_is_not_refused(
 ) -> None:
     held = rule(max="5000.00", fee=f"{fee // 100}.{fee % 100:02}")
     candidate = replace(ENOUGH, balance_kopecks=balance, floor_kopecks=floor)
-    amount = promise_rules.suggested(held, candidate, fee)
+    amount = promise_rules.suggested(held, candidate, fee, TODAY)
     made = promise_rules.decide(held, candidate, Wish(Origin.SUBSCRIBER, amount), TODAY)
     assert made.amount_kopecks == amount
     if amount > 10_000:
         assert amount % 100 == 0
         wanted = refused(held, candidate, amount - 100, origin=Origin.SUBSCRIBER)[0]
         assert wanted in ("promise_insufficient", "promise_below_min")
+
+
+@pytest.mark.parametrize(
+    ("changed", "balance", "last_day", "amount"),
+    [
+        ({}, -30_000, date(2026, 11, 30), 30_000),
+        ({}, -30_000, date(2026, 12, 1), 95_100),
+        ({"max": "950.00"}, -30_000, date(2026, 12, 1), 95_000),
+        ({"max": "200.00"}, -30_000, date(2026, 12, 1), 30_000),
+        ({"within_fees": True}, -30_000, date(2026, 12, 1), 65_050),
+        ({}, 25_040, date(2026, 12, 1), 40_100),
+        ({}, 65_050, date(2026, 12, 1), 10_000),
+        ({"max": "5000.00"}, -30_000, date(2027, 1, 1), 160_100),
+    ],
+)
+def test_the_suggested_sum_covers_what_falls_due_until_its_last_day(
+    changed: dict[str, Any], balance: int, last_day: date, amount: int
+) -> None:
+    price = (Stretch(date(2026, 1, 1), "100 Mbit", 65_050),)
+    plan = Plan(3, 1, "internet", "monthly", price, date(2026, 11, 30))
+    candidate = replace(ENOUGH, balance_kopecks=balance, largest_fee_kopecks=65_050, plans=(plan,))
+    assert promise_rules.suggested(rule(**changed), candidate, 0, last_day) == amount
+
+
+def test_a_refusal_names_the_sum_that_lasts_as_long_as_the_promise() -> None:
+    price = (Stretch(date(2026, 1, 1), "daily", 30_000),)
+    plan = Plan(3, 1, "internet", "daily", price, TODAY)
+    wish = {"amount": 29_999, "until": date(2026, 11, 24)}
+    said, sentence = refused(rule(), replace(ENOUGH, plans=(plan,)), **wish)
+    assert (said, "обещайте 320.00" in sentence) == ("promise_insufficient", True)
 
 
 def test_what_settles_a_promise_is_the_smaller_of_rest_and_debt() -> None:

@@ -1,7 +1,7 @@
 """Promises on both databases: given, repaid, ended, overdue, cancelled, and given by themselves."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -228,6 +228,21 @@ async def test_before_a_block_those_who_asked_for_it_get_what_is_missing(
     assert made.until == rules.start(rules.day(at) + timedelta(days=3 + 2 + 1))
     assert now.available_kopecks == 50
     assert [one["data"]["origin"] for one in await books.said("promise.granted")] == ["automatic"]
+
+
+@on_sqlite
+async def test_one_given_by_itself_covers_the_days_it_lasts(books: Any, promises: Any) -> None:
+    await promises.rule(automatic=True, min="1.00", fee="0.00")
+    await books.open(books.asked("A", "-5.00"))
+    await promises.terms("A", automatic_promise=True)
+    rules, at = books.core.rules, books.clock()
+    await promises.serve("A", rules.day(at), charging="daily", month_kopecks=60_000)
+    async with transaction(books.db) as tx:
+        [kept] = (await accounts.lock(tx, [accounts.of_contract("A")])).values()
+        policies = await policy_rows.load_all(tx, rules.day(at))
+        assert await promise_jobs.before_block(tx, rules, policies, [kept.account_id], at)
+    [made] = await promises.all_of("A")
+    assert (made.amount_kopecks, made.until) == (500 + 4 * 2_000, END)
 
 
 async def test_the_job_ends_each_of_many_once_and_leaves_those_at_work(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from core_billing import contracts
+from core_billing.block_rows import block
 from shared.db import transaction
 
 pytestmark = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
@@ -238,3 +239,24 @@ async def test_a_contract_is_as_old_as_its_paper(books: Any, promises: Any, call
         await promises.terms(number, signed_on=signed_on)
         said = await call("POST", "/promises/check", {**ASKED, "contract": number})
         assert said[1]["code"] == code
+
+
+async def test_what_is_offered_to_a_blocked_contract_lasts_until_its_last_day(
+    books: Any, promises: Any, call: Any
+) -> None:
+    await a_debtor(books)
+    price = {"charging": "daily", "month_kopecks": 30_000}
+    await promises.serve("A", date(2026, 11, 22), **price)
+    [a] = await books.contracts()
+    row = {"contract_id": a.id, "blocked": True, "revision": 1, "reason": "below_zero"}
+    async with transaction(books.db) as tx:
+        await tx.execute(block.insert().values(row))
+    books.clock.advance(timedelta(days=2))
+    # The fee and the days from the 24th to the 27th; the days of the block cost nothing.
+    offer = (await call("GET", "/contracts/A/promise"))[1]
+    assert offer["subscriber"]["suggested"] == offer["manager"]["suggested"] == "350.00"
+    assert (await call("POST", "/promises", ASKED | {"amount": "350.00"}))[0] == 201
+    for left in (3_000, 2_000, 1_000, 0, -1_000):
+        await promises.charge()
+        assert (await promises.now("A")).available_kopecks == left
+        books.clock.advance(timedelta(days=1))

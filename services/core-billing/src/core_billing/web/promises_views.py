@@ -106,7 +106,10 @@ class PromiseTermsView(BaseModel):
     min: WireMoney
     max: WireMoney
     suggested: WireMoney
-    """What is missing with the fee, rounded up to a rouble, within the bounds."""
+    """What is missing with the fee, rounded up to a rouble, within the bounds.
+
+    It covers the fees of services that fall due through `until`.
+    """
     fee: WireMoney
     until: date
     until_max: date
@@ -162,8 +165,9 @@ def terms_view(
 ) -> PromiseTermsView:
     """Return what a contract may promise today on somebody's wish, or which rule says no."""
     least, most = promise_rules.bounds(rule, candidate)
-    amount = min(promise_rules.suggested(rule, candidate, rule.fee.kopecks), max(most, 0))
     until = promise_rules.last_day_by_rule(rule, candidate.since, origin, today)
+    whole = promise_rules.suggested(rule, candidate, rule.fee.kopecks, until)
+    amount = min(whole, max(most, 0))
     latest = promise_rules.last_day_max(rule, today) if origin is Origin.MANAGER else until
     refused: SaldoError | None = None
     try:
