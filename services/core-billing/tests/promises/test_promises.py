@@ -1,7 +1,7 @@
 """Promises on both databases: given, repaid, ended, overdue, cancelled, and given by themselves."""
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
