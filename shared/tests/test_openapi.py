@@ -84,7 +84,7 @@ def test_a_body_and_its_answers_are_described_by_their_models() -> None:
     body = make["requestBody"]["content"]["application/json"]["schema"]["$ref"]
     assert resolved(body)["required"] == ["number", "amount"]
     assert resolved(body)["properties"]["amount"]["examples"] == ["650.00"]
-    assert set(make["responses"]) == {"201", "200", "default"}
+    assert set(make["responses"]) == {"201", "200", "409", "default"}
     answer = make["responses"]["201"]
     assert answer["description"] == "A thing as it is kept."
     kept = resolved(answer["content"]["application/json"]["schema"]["$ref"])

@@ -61,6 +61,37 @@ async def test_an_opening_is_written_down_once_and_names_no_person(books: Any, c
     }
 
 
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+async def test_an_act_on_a_service_names_it_and_keeps_the_nulls_it_said(
+    books: Any, call: Call
+) -> None:
+    await books.open("A")
+    tariff = {"name": "T", "service": "internet", "price": "1.00"}
+    assert (await call("POST", "/tariffs", json=tariff))[0] == 201
+    _, made = await call("POST", "/contracts/A/services", json={"tariff": "T"})
+    one = f"/contracts/A/services/{made['id']}"
+    for day in ("2027-01-31", None):
+        assert (await call("POST", one, json={"ends_on": day}))[0] == 200
+    _, page = await call("GET", "/audit?subject=contract:A")
+    assert [act["asked"] for act in page["items"]] == [
+        {"ends_on": None, "service": made["id"]},
+        {"ends_on": "2027-01-31", "service": made["id"]},
+        {"tariff": "T", "service": made["id"]},
+    ]
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+async def test_a_null_that_is_said_is_another_body(books: Any, call: Call) -> None:
+    await books.open("A")
+    keyed = {"Idempotency-Key": "k-1"}
+    for body, status in (({"block": None}, 200), ({"main": None}, 409), ({"block": None}, 200)):
+        given, answer = await call("POST", "/contracts/A/terms", json=body, headers=keyed)
+        assert (given, answer.get("code")) == (
+            status,
+            "idempotency_conflict" if status == 409 else None,
+        )
+
+
 async def test_acts_are_found_newest_first(books: Any, call: Call) -> None:
     for n in range(6):
         async with transaction(books.db) as tx:

@@ -47,6 +47,15 @@ def test_every_refusal_is_documented_with_an_address() -> None:
     assert wanted - set(documented()) == set()
 
 
+def test_every_keyed_operation_documents_the_conflict_of_its_key() -> None:
+    keyed = [one for one in api.operations if one.keyed]
+    assert keyed
+    for one in keyed:
+        answers = DOCUMENT["paths"][PREFIX + one.path][one.method.lower()]["responses"]
+        codes = [rule["code"] for rule in answers["409"]["x-refusals"]]
+        assert codes.count("idempotency_conflict") == 1, one.path
+
+
 def test_every_refusal_speaks_both_languages() -> None:
     for one in defined():
         assert any("а" <= letter <= "я" for letter in one.ru.lower()), one.code

@@ -33,6 +33,13 @@ ERRORS_MAX: Final = 20
 RIGHT_MISSING: Final = Refusal(
     "right_missing", 403, "The token lacks the scope {scope}", "У токена нет права {scope}"
 )
+IDEMPOTENCY_CONFLICT: Final = Refusal(
+    "idempotency_conflict",
+    409,
+    "This Idempotency-Key was used for another request: take a new key",
+    "Этот Idempotency-Key уже занят другим запросом: возьмите новый ключ",
+)
+"""May be the answer of every keyed operation, which need not name it."""
 _KEY = re.compile(r"[0-9A-Za-z+._:-]{1,64}", re.ASCII)
 
 
@@ -106,7 +113,8 @@ class Api:
 
         def register(handler: Handler) -> Handler:
             operation = Operation("POST", path, handler, summary, answers, scope, body, query)
-            self.operations.append(replace(operation, keyed=keyed, refusals=refusals))
+            rules = (*refusals, IDEMPOTENCY_CONFLICT) if keyed else refusals
+            self.operations.append(replace(operation, keyed=keyed, refusals=rules))
             return handler
 
         return register

@@ -12,10 +12,9 @@ from typing import Final
 
 from sqlalchemy import Column, Integer, LargeBinary, Table, Text, delete, select, tuple_, update
 
+from shared.api import IDEMPOTENCY_CONFLICT
 from shared.crypto import Signer
 from shared.db import Database, Instant, Tx, metadata, transaction
-from shared.errors import Conflict
-from shared.errors import Text as Sentence
 from shared.rows import insert_new
 
 KEEP: Final = timedelta(days=7)
@@ -49,7 +48,7 @@ async def claim(
 ) -> Answer | None:
     """Claim a key for this body; return the first answer where it was used already.
 
-    Raises Conflict where the key stands for another body.
+    Raises Conflict, as `idempotency_conflict`, where the key stands for another body.
     """
     row = {
         "token": token,
@@ -62,12 +61,7 @@ async def claim(
     mine = (idempotency_key.c.token == token) & (idempotency_key.c.key == key)
     known = (await tx.execute(select(idempotency_key).where(mine))).one()
     if known.answer is None or not signer.verify(_PURPOSE, body, known.signature):
-        raise Conflict(
-            Sentence(
-                "This Idempotency-Key was used for another request: take a new key",
-                "Этот Idempotency-Key уже занят другим запросом: возьмите новый ключ",
-            )
-        )
+        raise IDEMPOTENCY_CONFLICT()
     return Answer(known.status, known.answer)
 
 

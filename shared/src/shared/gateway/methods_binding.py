@@ -18,8 +18,9 @@ import orjson
 import structlog
 from sqlalchemy import and_, case, null, update
 
+from shared.api import IDEMPOTENCY_CONFLICT
 from shared.db import Tx, raise_signal, reading, transaction
-from shared.errors import Conflict, Text, Unavailable, invalid
+from shared.errors import Text, Unavailable, invalid
 from shared.gateway import charging, contacts, methods, methods_work
 from shared.gateway.consent import Consent
 from shared.gateway.gateway import METHODS, Gateway
@@ -29,10 +30,6 @@ from shared.gateway.methods_rules import Method
 from shared.gateway.methods_saving import not_saved
 from shared.gateway.methods_work import Lease
 
-_OTHER_BODY: Final = Text(
-    "This Idempotency-Key stands for another request: use a new key",
-    "Этот Idempotency-Key уже занят другим запросом: возьмите новый ключ",
-)
 _PAUSED: Final = Text(
     "saving payment methods is paused for this shop: pay without saving, or come later",
     "сохранение способов оплаты в этом магазине приостановлено: оплатите без него или позже",
@@ -133,7 +130,7 @@ async def _before(tx: Tx, wish: Wish) -> Method | None:
         return None
     method, digest = asked
     if digest != wish.digest():
-        raise Conflict(_OTHER_BODY)
+        raise IDEMPOTENCY_CONFLICT()
     return method
 
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import orjson
 
+from shared.api import IDEMPOTENCY_CONFLICT
 from shared.db import Tx, reading, transaction
 from shared.errors import Conflict, Text
 from shared.events import Allocation
@@ -29,10 +30,6 @@ from shared.gateway.settle import Payment
 from shared.gateway.terms import Terms
 from shared.money import Money
 
-OTHER_BODY: Final = Text(
-    "This Idempotency-Key stands for another request: use a new key",
-    "Этот Idempotency-Key уже занят другим запросом: возьмите новый ключ",
-)
 _OTHER_ORDER: Final = Text(
     "This order was already begun with another contract or amount",
     "Этот заказ уже начат с другим договором или суммой",
@@ -145,7 +142,7 @@ async def _aliased(tx: Tx, wish: Wish) -> Begun | None:
     if wish.caller is not None and wish.caller_key is not None:
         known = await aliases.find_asked(tx, wish.caller, wish.caller_key)
         if known is not None and known.digest != wish.digest():
-            raise Conflict(OTHER_BODY)
+            raise IDEMPOTENCY_CONFLICT()
     elif wish.order_id is not None:
         known = await aliases.find_order(tx, wish.order_id)
     payment = None if known is None else await payments.find(tx, known.payment_id)
@@ -169,7 +166,7 @@ async def _begun(tx: Tx, wish: Wish) -> Begun | None:
         if asked is not None:
             payment, digest, status = asked
             if digest != wish.digest():
-                raise Conflict(OTHER_BODY)
+                raise IDEMPOTENCY_CONFLICT()
             return Begun(payment, status)
     if wish.order_id is not None:
         ordered = await payments.find_order(tx, wish.order_id)

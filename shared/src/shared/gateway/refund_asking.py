@@ -15,11 +15,11 @@ from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import orjson
 
+from shared.api import IDEMPOTENCY_CONFLICT
 from shared.db import Tx, reading, transaction
-from shared.errors import Conflict, FieldError, Invalid, NotFound, Text
+from shared.errors import FieldError, Invalid, NotFound, Text
 from shared.gateway import fiscal, payments, refund_sending, refunds, reserve
 from shared.gateway.gateway import REFUNDS, Gateway
-from shared.gateway.orders import OTHER_BODY
 from shared.gateway.provider import RefundOrder, Status
 from shared.gateway.receipt import NoContact, Receipt
 from shared.gateway.refund_leases import Lease
@@ -168,7 +168,7 @@ async def _before(tx: Tx, wish: Wish) -> Asked | None:
         return None
     refund, digest, status = found
     if digest != wish.digest():
-        raise Conflict(OTHER_BODY)
+        raise IDEMPOTENCY_CONFLICT()
     return Asked(refund, status)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, Generic, TypeVar
 
@@ -64,6 +64,8 @@ class Done:
     subject: str
     """Such as ``contract:100245``, for the audit log."""
     status: int = 201
+    named: Mapping[str, Any] = field(default_factory=dict)
+    """What the audit log keeps beside the body: which part of the subject it was done to."""
 
 
 class FieldView(BaseModel):
@@ -101,9 +103,10 @@ async def perform(
     """
     core, token = request.app[CORE], request[TOKEN]
     key = apis.idempotency_key(request)
-    body = asked.model_dump_json().encode()
+    # Only what was said: a null that is said and a field that is left out are not the same.
+    body = asked.model_dump_json(exclude_unset=True).encode()
     named = f"{request.method} {request.path} ".encode()
-    kept = asked.model_dump(mode="json", exclude_none=True) if said is None else said
+    kept = asked.model_dump(mode="json", exclude_unset=True) if said is None else said
 
     async def once(tx: Tx) -> Answer:
         act = _act(core, token)
@@ -116,7 +119,8 @@ async def perform(
         answer = Answer(done.status, done.view.model_dump_json().encode())
         if key is not None:
             await idempotency.keep(tx, token.name, key, answer)
-        await audit.add(tx, act.at, act.actor, action, done.subject, kept, act.correlation_id)
+        told = {**kept, **done.named}
+        await audit.add(tx, act.at, act.actor, action, done.subject, told, act.correlation_id)
         return answer
 
     answer = await repeated(core, once)

@@ -13,6 +13,7 @@ from core_billing.web.base import CORE, existing
 from core_billing.web.fees_views import (
     ServiceAsked,
     ServiceEdit,
+    ServiceView,
     TariffAsked,
     TariffEdit,
     service_view,
@@ -73,7 +74,7 @@ def beginning(request: web.Request, asked: ServiceAsked) -> Do:
         made = await service_changes.begin(
             tx, owner, asked.tariff, starts_on, act.actor, act.at, act.today
         )
-        return Done(service_view(made, owner.number, act.today), f"contract:{owner.number}")
+        return _done(service_view(made, owner.number, act.today), 201)
 
     return do
 
@@ -97,9 +98,13 @@ async def changing(request: web.Request, asked: ServiceEdit) -> Do:
             )
         else:
             now = await service_changes.end(tx, owner, service_id, asked.ends_on, *by)
-        return Done(service_view(now, number, act.today), f"contract:{number}", 200)
+        return _done(service_view(now, number, act.today), 200)
 
     return do
+
+
+def _done(view: ServiceView, status: int) -> Done:
+    return Done(view, f"contract:{view.contract}", status, {"service": view.id})
 
 
 def read_id(text: str, most: int) -> int:

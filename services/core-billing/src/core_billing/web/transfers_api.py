@@ -85,7 +85,7 @@ class WriteOffView(BaseModel):
 )
 async def make_transfer(request: web.Request, asked: Transfer) -> web.Response:
     """Move money between two contracts."""
-    said = asked.model_dump(mode="json", by_alias=True, exclude_none=True)
+    said = asked.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return await perform(request, "transfer.create", asked, _transferring(asked), said)
 
 
