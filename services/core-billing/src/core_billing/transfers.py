@@ -124,8 +124,13 @@ def _check_contracts(wanted: Wanted, kept: Mapping[str, Kept]) -> None:
         raise replace(CONTRACT_UNKNOWN, field="to")(number=wanted.receiver)
     if not receiver.open:
         raise CLOSED(number=wanted.receiver)
-    if wanted.amount_kopecks > sender.kopecks:
-        raise ABOVE_BALANCE(number=wanted.sender, balance=Money(sender.kopecks))
+    check_balance(wanted.sender, sender, wanted.amount_kopecks)
+
+
+def check_balance(number: str, sender: Kept, kopecks: int) -> None:
+    """Raise where a locked contract does not hold what it is to give."""
+    if kopecks > sender.kopecks:
+        raise ABOVE_BALANCE(number=number, balance=Money(sender.kopecks))
 
 
 async def _category(tx: Tx, rules: Rules, wanted: Wanted, at: datetime) -> int:

@@ -72,7 +72,7 @@ async def write_off(tx: Tx, rules: Rules, number: str, wanted: Wanted, by: By) -
     kept = (await accounts.lock(tx, [name]))[name]
     if not wanted.reason:
         raise REASON_MISSING()
-    amount = _amount(number, kept, wanted.amount_kopecks)
+    amount = checked(number, kept, wanted.amount_kopecks)
     await categories.require(tx, wanted.category)
     shares = ((number, amount),)
     payment = Payment(
@@ -86,8 +86,8 @@ async def write_off(tx: Tx, rules: Rules, number: str, wanted: Wanted, by: By) -
     return Written(receipt.payment_id, amount, receipt.credits[0].balance_kopecks)
 
 
-def _amount(number: str, kept: Kept, wanted: int | None) -> int:
-    """Return the kopecks to write off."""
+def checked(number: str, kept: Kept, wanted: int | None) -> int:
+    """Return the kopecks to write off of a locked contract; raise where it owes less."""
     debt = max(0, -kept.kopecks)
     if debt == 0:
         raise NO_DEBT(number=number, balance=Money(kept.kopecks))
