@@ -38,8 +38,10 @@ REFUNDED: Final = Refusal(
 PROVIDER_CONFIRMED: Final = Refusal(
     "provider_confirmed",
     409,
-    "The provider confirmed {amount}: move the payment, put it to suspense, or refund it there",
-    "Провайдер подтвердил {amount}: перенесите платёж, отложите до выяснения или верните у него",
+    "The provider confirmed {amount}: move the payment or put it to suspense,"
+    " or ask for a refund (POST /payments/<id>/refunds)",
+    "Провайдер подтвердил {amount}: перенесите платёж, отложите до выяснения"
+    " или запросите возврат (POST /payments/<id>/refunds)",
 )
 REFUND_NOT_CORRECTED: Final = Refusal(
     "refund_not_corrected",
@@ -50,8 +52,8 @@ REFUND_NOT_CORRECTED: Final = Refusal(
 FEE_NOT_CORRECTED: Final = Refusal(
     "fee_not_corrected",
     409,
-    "A fee is not corrected here: change the tariff, or give the money back by a write-off",
-    "Начисление здесь не исправляют: смените тариф или верните деньги списанием долга",
+    "A fee is neither moved nor changed: annul it, and the money comes back",
+    "Начисление не переносят и не меняют: аннулируйте его, и деньги вернутся",
 )
 OPENING_NOT_CORRECTED: Final = Refusal(
     "opening_not_corrected",
@@ -70,6 +72,12 @@ ONLY_ANNULLED: Final = Refusal(
     409,
     "A transfer or write-off is neither moved nor changed: annul it and make it anew",
     "Перенос и списание долга не переносят и не меняют: аннулируйте и проведите заново",
+)
+SUBORDINATE_CLOSED: Final = Refusal(
+    "subordinate_closed",
+    409,
+    "{kopecks} of it went on to the contract {number}, which is closed: open that one first",
+    "Из него {kopecks} ушло на договор {number}, он закрыт: сначала откройте его",
 )
 SPLIT_PAYMENT: Final = Refusal(
     "split_payment",
@@ -169,6 +177,7 @@ ALL: Final = (
     *(PAYMENT_UNKNOWN, CHANGED_MEANWHILE, ALREADY_ANNULLED, NOT_ANNULLED, REFUNDED),
     *(PROVIDER_CONFIRMED, REFUND_NOT_CORRECTED, FEE_NOT_CORRECTED, OPENING_NOT_CORRECTED),
     *(DISTRIBUTION_NOT_CORRECTED, ONLY_ANNULLED, SPLIT_PAYMENT, TOO_MANY_REVISIONS),
+    SUBORDINATE_CLOSED,
     *(NOT_CHANGEABLE, PERIOD_CLOSED, SAME_CONTRACT, CONTRACT_UNKNOWN, CONTRACT_CLOSED),
     *(CONTRACT_MISSING, CONTRACT_UNASKED, AMOUNT_MISSING, AMOUNT_UNASKED, AMOUNT_ZERO),
     *(AMOUNT_NEGATIVE, AMOUNT_BELOW_MIN, AMOUNT_ABOVE_MAX, NOTHING_CHANGES, REASON_MISSING),

@@ -2,7 +2,8 @@
 
 A desk's payment may be moved, changed, annulled and restored. What a provider has confirmed is
 only moved: it will be settled whatever we think of it. A transfer or write-off is annulled and
-made anew. Everything else follows from other entries and is corrected with them.
+made anew, a fee is only annulled. Everything else follows from other entries and is corrected with
+them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 from core_billing import accounts
 from core_billing import correction_refusals as refusals
 from core_billing.revisions import Chain, Revision
+from shared.errors import Refusal
 from shared.money import Money
 
 Share = tuple[str | None, int]
@@ -44,7 +46,6 @@ _WITHOUT_CONTRACT: Final = (Action.AMOUNT, Action.ANNUL)
 _BETWEEN: Final = (accounts.TRANSFER, accounts.WRITE_OFF)
 _NEVER: Final = (
     ((accounts.REFUND, accounts.REQUEST), refusals.REFUND_NOT_CORRECTED),
-    ((accounts.FEE,), refusals.FEE_NOT_CORRECTED),
     ((accounts.DISTRIBUTION,), refusals.DISTRIBUTION_NOT_CORRECTED),
 )
 
@@ -99,6 +100,8 @@ def decided(chain: Chain, wish: Wish, shown: Callable[[datetime], str]) -> tuple
         return _restored(chain, wish)
     if not newest.shares:
         raise refusals.ALREADY_ANNULLED(**who(newest, shown))
+    if is_placed(chain, wish):
+        return _placed(newest, wish)
     return _CHANGED[wish.action](newest, wish)
 
 
@@ -108,10 +111,14 @@ def who(revision: Revision, shown: Callable[[datetime], str]) -> dict[str, objec
     return {"manager": manager, "at": shown(revision.at), "revision": revision.number}
 
 
-def is_held(chain: Chain) -> bool:
-    """Say whether a provider's money is still wholly in suspense: to place it is no correction."""
-    holders = {share.number for share in chain.newest.shares}
-    return holders == {None} and chain.reference[0].startswith(accounts.PAYMENT)
+def is_placed(chain: Chain, wish: Wish) -> bool:
+    """Say whether a provider's money goes from suspense to a contract: that is no correction."""
+    return (
+        wish.action is Action.MOVE
+        and wish.number is not None
+        and chain.reference[0].startswith(accounts.PAYMENT)
+        and None in {share.number for share in chain.newest.shares}
+    )
 
 
 def _check_source(chain: Chain, wish: Wish) -> None:
@@ -120,7 +127,9 @@ def _check_source(chain: Chain, wish: Wish) -> None:
         if source.startswith(prefixes):
             raise refusal()
     if source in _BETWEEN:
-        _check_between(wish)
+        _check_between(wish, refusals.ONLY_ANNULLED)
+    elif source.startswith(accounts.FEE):
+        _check_between(wish, refusals.FEE_NOT_CORRECTED)
     elif source.startswith(accounts.PAYMENT):
         if wish.action is not Action.MOVE:
             raise refusals.PROVIDER_CONFIRMED(amount=Money(chain.newest.amount_kopecks))
@@ -128,9 +137,9 @@ def _check_source(chain: Chain, wish: Wish) -> None:
         raise refusals.OPENING_NOT_CORRECTED()
 
 
-def _check_between(wish: Wish) -> None:
+def _check_between(wish: Wish, refusal: Refusal) -> None:
     if wish.action in (Action.MOVE, Action.AMOUNT):
-        raise refusals.ONLY_ANNULLED()
+        raise refusal()
     if wish.names_contract:
         raise refusals.CONTRACT_UNASKED()
 
@@ -139,6 +148,15 @@ def _moved(newest: Revision, wish: Wish) -> tuple[Share, ...]:
     if {share.number for share in newest.shares} == {wish.number}:
         raise refusals.SAME_CONTRACT()
     return ((wish.number, newest.amount_kopecks),)
+
+
+def _placed(newest: Revision, wish: Wish) -> tuple[Share, ...]:
+    """Put what lies in suspense on a contract; what lies on contracts stays there."""
+    lies: dict[str | None, int] = {}
+    for share in newest.shares:
+        number = wish.number if share.number is None else share.number
+        lies[number] = lies.get(number, 0) + share.kopecks
+    return tuple(lies.items())
 
 
 def _changed(newest: Revision, wish: Wish) -> tuple[Share, ...]:

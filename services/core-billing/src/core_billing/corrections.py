@@ -88,11 +88,13 @@ def _check(before: Row[Any], parts: Sequence[Part], kept: Mapping[str, Kept]) ->
     if not parts:
         raise invalid("shares", "the payment is annulled already", "платёж уже аннулирован")
     anew = [part for part in parts if part.line > 0]
+    keeping = _keeping(parts)
     for part in anew:
         number = accounts.number_of(part.account or "")
         if part.account and part.account not in kept:
             raise refusals.CONTRACT_UNKNOWN(number=number)
-        if part.account and not kept[part.account].open:
+        # One that has been closed since may keep what it has, while other shares move.
+        if part.account and not kept[part.account].open and part.account not in keeping:
             raise refusals.CONTRACT_CLOSED(number=number)
         if part.kopecks == 0:
             raise invalid("amount", "a share of zero moves nothing", "нулевая доля ничего не даёт")
@@ -110,6 +112,14 @@ def _check(before: Row[Any], parts: Sequence[Part], kept: Mapping[str, Kept]) ->
             f"a provider confirmed {Money(before.amount_kopecks)}: move it, or refund it there",
             f"провайдер подтвердил {Money(before.amount_kopecks)}: перенесите или верните у него",
         )
+
+
+def _keeping(parts: Sequence[Part]) -> set[str | None]:
+    """Return the accounts that a revision leaves with what they had of the payment."""
+    gains: dict[str | None, int] = {}
+    for part in parts:
+        gains[part.account] = gains.get(part.account, 0) + part.kopecks
+    return {name for name, kopecks in gains.items() if kopecks == 0}
 
 
 async def _refuse_refunded(tx: Tx, reference: Reference) -> None:

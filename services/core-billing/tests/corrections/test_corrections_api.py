@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -216,7 +217,7 @@ FOREIGN = [
     ("payment:x:1", ["annul", "restore", "amount"], "provider_confirmed"),
     ("refund:x:1", ["annul", "move"], "refund_not_corrected"),
     ("refund-request:x:1", ["annul", "move"], "refund_not_corrected"),
-    ("fee:internet", ["annul", "move"], "fee_not_corrected"),
+    ("fee:internet", ["amount", "move"], "fee_not_corrected"),
     ("opening", ["annul", "move"], "opening_not_corrected"),
     ("distribution", ["annul", "move"], "distribution_not_corrected"),
     ("transfer", ["amount", "move"], "only_annulled"),
@@ -282,6 +283,7 @@ async def test_settings_forbid(call: Any, books: Any, take: Any) -> None:
     one = await take("p1", 100, "A")
     held = await take("s1", 50, "nobody", source="payment:x:1")
     path = f"/payments/{one}/corrections"
+    books.clock.advance(timedelta(days=1))
     closed = {"name": "closed_before", "value": "2026-11-23", "operator": "default"}
     assert (await call("POST", "/settings", closed))[0] == 201
     status, refused = await call("POST", path, wish("annul"))
@@ -300,6 +302,57 @@ async def test_settings_forbid(call: Any, books: Any, take: Any) -> None:
     assert (await call("POST", path, wish("move", contract="A")))[0] == 201
     status, refused = await call("POST", path, wish("move", contract="B"))
     assert (status, refused["code"]) == (409, "payments_not_changeable")
+
+
+@on_sqlite
+async def test_what_is_left_in_suspense_is_placed_whatever_is_closed(call: Any, books: Any) -> None:
+    await books.open("A", "B", "C")
+    await books.arrive(books.paid("p1", 100, ("A", 60), ("nobody", 40)))
+    async with transaction(books.db) as tx:
+        await contracts.set_open(tx, books.core.rules, "A", False, books.clock(), "")
+    await call("POST", "/settings", {"name": "payments_changeable", "value": False})
+    books.clock.advance(timedelta(days=1))
+    closed = {"name": "closed_before", "value": "2026-11-23"}
+    assert (await call("POST", "/settings", closed))[0] == 201
+    one = (await call("GET", "/payments?provider_payment_id=p1"))[1]["items"][0]["id"]
+    path = f"/payments/{one}/corrections"
+    status, made = await call("POST", path, wish("move", contract="B"))
+    assert status == 201, made
+    assert [(s["contract"], s["amount"]) for s in made["shares"]] == [("A", "0.60"), ("B", "0.40")]
+    status, refused = await call("POST", path, wish("move", contract="C"))
+    assert (status, refused["code"]) == (409, "payments_not_changeable")
+    assert await books.balances() == {"A": 60, "B": 40, "C": 0}
+    assert (await books.proof()).faults == []
+
+
+@on_sqlite
+async def test_suspense_is_no_way_round_a_closed_period(call: Any, books: Any) -> None:
+    await books.open(books.asked("A", operator="x"), books.asked("B", operator="y"))
+    body = {"contract": "A", "amount": "1", "method": "cash", "receipt_number": "1"}
+    status, made = await call("POST", "/payments", body)
+    assert status == 201, made
+    path = f"/payments/{made['id']}/corrections"
+    assert (await call("POST", path, wish("move", contract=None)))[0] == 201
+    books.clock.advance(timedelta(days=1))
+    closed = {"name": "closed_before", "value": "2026-11-23", "operator": "x"}
+    assert (await call("POST", "/settings", closed))[0] == 201
+    for body in (wish("annul"), wish("move", contract="B")):
+        status, refused = await call("POST", path, body)
+        assert (status, refused["code"]) == (409, "period_closed")
+
+
+@on_sqlite
+async def test_a_fee_is_annulled_and_restored(call: Any, books: Any, take: Any) -> None:
+    await books.open(books.asked("A", "100.00"))
+    one = await take("7:2026-11", -6_500, "A", source="fee:internet")
+    path = f"/payments/{one}/corrections"
+    for action, balance in (("annul", 10_000), ("restore", 3_500), ("annul", 10_000)):
+        status, made = await call("POST", path, wish(action))
+        assert status == 201, made
+        assert await books.balances() == {"A": balance}
+    await take("7:2026-11", -6_500, "A", source="fee:internet")
+    assert await books.balances() == {"A": 10_000}
+    assert (await books.proof()).faults == []
 
 
 @on_sqlite

@@ -34,6 +34,19 @@ async def subordinate(books: Any, main: str, *below: tuple[str, int]) -> None:
         await accounts.tie(tx, found[main].id)
 
 
+async def promised(books: Any, number: str, kopecks: int) -> None:
+    """Let a contract have a promise from now on."""
+    async with transaction(books.db) as tx:
+        account_id = (await contracts.find_all(tx, [number]))[number].id
+        given_at, until = books.clock(), books.clock() + timedelta(days=3)
+        row: dict[str, Any] = {"contract_id": account_id, "amount_kopecks": kopecks}
+        row |= {"fee_kopecks": 0, "paid_kopecks": 0, "granted_at": given_at, "revision": 1}
+        row |= {"until": until, "origin": "manager", "granted_by": "anna"}
+        await tx.execute(promise.insert().values(row))
+        await accounts.set_promised(tx, account_id, kopecks)
+        await accounts.tie(tx, account_id)
+
+
 async def test_the_example_of_the_rules(call: Any, books: Any, take: Any) -> None:
     await books.open("A", books.asked("C", "-300.00"), books.asked("B", "-100.00"))
     for number, priority in (("B", 1), ("C", 2)):
@@ -95,15 +108,7 @@ async def test_who_gets_nothing(call: Any, books: Any, take: Any) -> None:
 @on_sqlite
 async def test_a_promise_is_repaid_by_what_stays(call: Any, books: Any, take: Any) -> None:
     await books.open("A", "B")
-    async with transaction(books.db) as tx:
-        account_id = (await contracts.find_all(tx, ["A"]))["A"].id
-        given_at, until = books.clock(), books.clock() + timedelta(days=3)
-        row: dict[str, Any] = {"contract_id": account_id, "amount_kopecks": 100, "fee_kopecks": 0}
-        row |= {"paid_kopecks": 0, "granted_at": given_at, "until": until, "revision": 1}
-        row |= {"origin": "manager", "granted_by": "anna"}
-        await tx.execute(promise.insert().values(row))
-        await accounts.set_promised(tx, account_id, 100)
-        await accounts.tie(tx, account_id)
+    await promised(books, "A", 100)
     one = await take("p1", 60, "A")
     for body, paid in (
         ({"action": "annul"}, 0),
@@ -117,6 +122,52 @@ async def test_a_promise_is_repaid_by_what_stays(call: Any, books: Any, take: An
         assert (await call("POST", path, {**body, "reason": "проверка"}))[0] == 201
         async with reading(books.db) as tx:
             assert (await tx.execute(select(promise.c.paid_kopecks))).scalar_one() == paid
+
+
+@on_sqlite
+async def test_what_was_paid_before_a_promise_neither_repays_it_nor_takes_from_it(
+    call: Any, books: Any, take: Any
+) -> None:
+    await books.open("A")
+    old = await take("old", 100, "A")
+    books.clock.advance(timedelta(hours=1))
+    await promised(books, "A", 100)
+    await take("new", 40, "A")
+    for body, paid in (
+        ({"action": "annul"}, 40),
+        ({"action": "restore"}, 40),
+        ({"action": "amount", "amount": "1.20"}, 60),
+        ({"action": "amount", "amount": "0.10"}, 40),
+    ):
+        path = f"/payments/{old}/corrections"
+        assert (await call("POST", path, {**body, "reason": "проверка"}))[0] == 201
+        async with reading(books.db) as tx:
+            assert (await tx.execute(select(promise.c.paid_kopecks))).scalar_one() == paid
+
+
+@on_sqlite
+async def test_a_changed_sum_leaves_what_was_handed_on(call: Any, books: Any, take: Any) -> None:
+    await books.open("M", books.asked("S", "-100.00"))
+    await subordinate(books, "M", ("S", 1))
+    one = await take("p1", 20_000, "M")
+    path = f"/payments/{one}/corrections"
+    await call("POST", "/settings", {"name": "distribute_to_subordinates", "value": False})
+    async with transaction(books.db) as tx:
+        await contracts.set_open(tx, books.core.rules, "S", False, books.clock(), "")
+    body = {"action": "amount", "amount": "201", "reason": "опечатка"}
+    assert (await call("POST", path, body))[0] == 201
+    assert await books.balances() == {"M": 10_100, "S": 0}
+    for refused in (body | {"amount": "99"}, {"action": "annul", "reason": "не тот"}):
+        status, said = await call("POST", path, refused)
+        assert (status, said["code"]) == (409, "subordinate_closed")
+        assert "S" in said["detail"]
+    async with transaction(books.db) as tx:
+        await contracts.set_open(tx, books.core.rules, "S", True, books.clock(), "")
+    assert (await call("POST", path, body | {"amount": "99"}))[0] == 201
+    assert await books.balances() == {"M": 0, "S": -100}
+    assert (await call("POST", path, {"action": "annul", "reason": "не тот"}))[0] == 201
+    assert await books.balances() == {"M": 0, "S": -10_000}
+    assert (await books.proof()).faults == []
 
 
 @on_sqlite
@@ -185,14 +236,33 @@ class Model:
         if one.annulled or one.holder is None:
             return
         self.balances[one.holder] += one.kopecks
-        left = min(one.kopecks, max(0, self.balances[one.holder]))
+        self.hand_on(one, one.kopecks)
+
+    def hand_on(self, one: Paid, kopecks: int) -> None:
+        """Fill the debts below from what a payment has newly brought."""
+        assert one.holder is not None
+        left = max(0, min(kopecks, self.balances[one.holder]))
         for number, _ in sorted(BELOW.get(one.holder, ()), key=lambda pair: pair[1]):
             share = min(left, max(0, -self.balances[number]))
             if share:
-                one.handed[number] = share
+                one.handed[number] = one.handed.get(number, 0) + share
                 self.balances[number] += share
                 self.balances[one.holder] -= share
                 left -= share
+
+    def change(self, one: Paid, kopecks: int) -> None:
+        """Change a sum: what was handed on stays where it fits, those who come last lose first."""
+        if one.holder is not None:
+            left = kopecks
+            for number, share in one.handed.items():
+                one.handed[number] = min(share, left)
+                left -= one.handed[number]
+                self.balances[number] += one.handed[number] - share
+                self.balances[one.holder] += share - one.handed[number]
+            one.handed = {number: share for number, share in one.handed.items() if share}
+            self.balances[one.holder] += kopecks - one.kopecks
+            self.hand_on(one, kopecks - one.kopecks)
+        one.kopecks = kopecks
 
     def take_back(self, one: Paid) -> None:
         """Undo what `put` has done."""
@@ -217,12 +287,14 @@ class Model:
         }[action]
         if not allowed:
             return False
+        if action == "amount":
+            one.revisions += 1
+            self.change(one, what)
+            return True
         self.take_back(one)
         one.annulled = action == "annul"
         if action == "move":
             one.holder = what
-        if action == "amount":
-            one.kopecks = what
         one.revisions += 1
         self.put(one)
         return True

@@ -161,3 +161,24 @@ async def test_what_is_not_written_off(call: Any, books: Any) -> None:
     refused = await call("POST", "/contracts/A/write-offs", why, token="editor")
     assert (refused[0], refused[1]["code"]) == (403, "right_missing")
     assert await books.balances() == {"A": -12_000, "B": 0}
+
+
+@on_sqlite
+async def test_restoring_asks_again(call: Any, books: Any, take: Any) -> None:
+    await books.open(books.asked("A", "100.00"), "B", books.asked("D", "-100.00"))
+    given = (await call("POST", "/transfers", moving("100")))[1]["id"]
+    written = (await call("POST", "/contracts/D/write-offs", {"reason": "давно"}))[1]["id"]
+    for one in (given, written):
+        annul = {"action": "annul", "reason": "не тот"}
+        assert (await call("POST", f"/payments/{one}/corrections", annul))[0] == 201
+    await take("p1", -1, "A", source="fee:x")
+    await take("p2", 1, "D")
+    balances = await books.balances()
+    restore = {"action": "restore", "reason": "тот"}
+    for one, code in ((given, "transfer_above_balance"), (written, "above_debt")):
+        refused = await call("POST", f"/payments/{one}/corrections", restore)
+        assert (refused[0], refused[1]["code"]) == (422, code)
+    await take("p3", 9_999, "D")
+    refused = await call("POST", f"/payments/{written}/corrections", restore)
+    assert (refused[0], refused[1]["code"]) == (409, "no_debt")
+    assert await books.balances() == balances | {"D": 0}

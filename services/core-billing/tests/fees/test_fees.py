@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from core_billing import contracts, fee_jobs, service_changes
+from core_billing import contracts, correction_acts, fee_jobs, service_changes
 from core_billing import fees as charging
+from core_billing.correction_rules import Action, Wish
 from core_billing.fee_due import BEGINNING
+from core_billing.revisions import By
 from core_billing.services import plans, service
 from shared.db import reading, transaction
 
@@ -270,3 +272,25 @@ async def test_what_a_manager_changes_is_not_waited_for(books: Any, fees: Any) -
             )
         assert (batch.services, batch.fees) == (1, 0)
     assert (await fees.charge()).fees == 1
+
+
+@ON_SQLITE
+async def test_an_annulled_fee_is_given_back_and_not_charged_again(books: Any, fees: Any) -> None:
+    await books.open(books.asked("1", "1000.00"))
+    await fees.tariff("Net")
+    one = await fees.begin("1", "Net")
+    await fees.charge()
+    by = By("anna", books.clock(), "c-1")
+    async with transaction(books.db) as tx:
+        fee = ("fee:internet", f"{one.id}:2026-11")
+        wish = Wish(Action.ANNUL, "не работало")
+        await correction_acts.correct(tx, books.core.rules, fee, 1, wish, by)
+        # Even a service that is thought to be due again is charged once for a period.
+        again = {"charged_through": date(2026, 10, 31), "due_on": date(2026, 11, 1)}
+        await tx.execute(update(service).values(again))
+    assert await books.balances() == {"1": 100_000}
+    assert (await fees.charge()).fees == 0
+    assert await books.balances() == {"1": 100_000}
+    assert (await fees.charge(DECEMBER)).fees == 1
+    assert await books.balances() == {"1": 35_000}
+    assert (await books.proof()).faults == []

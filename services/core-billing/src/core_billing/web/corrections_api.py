@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from core_billing import correction_acts, revisions
+from core_billing import correction_acts, revisions, transfers, write_offs
 from core_billing import correction_refusals as refusals
 from core_billing.correction_rules import RIGHTS
 from core_billing.revisions import By, Chain
@@ -25,7 +25,9 @@ from shared.api import RIGHT_MISSING
 from shared.db import Tx, reading
 
 _ID: Final = re.compile(r"[1-9][0-9]{0,17}")
-_REFUSALS: Final = (*refusals.ALL, RIGHT_MISSING)
+_AGAIN: Final = (write_offs.NO_DEBT, write_offs.ABOVE_DEBT, transfers.ABOVE_BALANCE)
+"""What restoring a write-off or a transfer asks once more."""
+_REFUSALS: Final = (*refusals.ALL, *_AGAIN, RIGHT_MISSING)
 
 
 @api.post(
