@@ -40,6 +40,37 @@ async def test_it_is_as_far_behind_as_its_oldest_payment_is_due(stand: Any) -> N
     assert await measured(stand) == (0, 0)
 
 
+async def test_what_the_provider_does_not_answer_for_grows_older(stand: Any) -> None:
+    begun, other = await stand.wish(), await stand.wish()
+    await stand.pass_time(MINUTE)
+    asked = [(await stand.row(one.payment.id)).attempts for one in (begun, other)]
+    for _ in range(5):  # not paid yet, but the provider says so each time
+        await stand.pass_time(MINUTE)
+        assert await measured(stand) == (0, 0)
+    assert (await stand.row(begun.payment.id)).attempts > asked[0]
+    stand.provider.fetches = [Unclear("timeout")] * 999
+    await stand.pass_time(2 * MINUTE)
+    for minutes in range(1, 30):
+        await stand.pass_time(MINUTE)
+        assert (await measured(stand))[0] == minutes * 60
+    stand.provider.fetches = []
+    await stand.pass_time(2 * MINUTE)
+    assert await measured(stand) == (0, 0)
+    stand.provider.fetches = [Unclear("timeout")] * 999
+    await stand.pass_time(2 * MINUTE)
+    assert (await measured(stand))[0] == 0
+
+
+async def test_a_capture_is_as_old_as_it_is_however_often_it_was_tried(stand: Any) -> None:
+    begun = await stand.wish()
+    stand.provider.captures = [Unclear("timeout")] * 99
+    stand.provider.change(begun.payment.provider_payment_id, on_hold=True)
+    await stand.callback(begun.payment.provider_payment_id, claims=Status.PENDING)
+    for _ in range(6):
+        await stand.pass_time(MINUTE)
+    assert (await measured(stand))[0] == 360
+
+
 async def test_a_callback_is_as_old_as_it_is_however_often_it_was_asked_about(stand: Any) -> None:
     begun = await stand.wish()
     stand.provider.fetches = [Unclear("timeout")] * 99

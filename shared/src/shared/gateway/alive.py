@@ -60,8 +60,9 @@ async def measured(tx: Tx, service: str, at: datetime) -> GatewayAlive:
         (await tx.execute(oldest)).scalar_one()
         for oldest in (
             _oldest(payment.c.due_at),
-            _oldest(capture.c.due_at),
             # Asked about again and again it is due ever later, but it is as old as it is.
+            _oldest(payment.c.due_at, payment.c.unanswered_since),
+            _oldest(capture.c.due_at, capture.c.wanted_at),
             _oldest(callback.c.due_at, callback.c.received_at).where(
                 callback.c.known, callback.c.kind == str(Kind.PAYMENT)
             ),
@@ -94,7 +95,9 @@ async def _is_unsent(tx: Tx) -> bool:
 
 
 def _oldest(due_at: Any, since: Any = None) -> Select[Any]:
-    return select(func.min(due_at if since is None else since)).where(due_at.is_not(None))
+    if since is None:
+        since = due_at
+    return select(func.min(since)).where(due_at.is_not(None), since.is_not(None))
 
 
 def _seconds(age: timedelta) -> int:

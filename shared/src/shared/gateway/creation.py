@@ -120,7 +120,8 @@ async def _unclear(gateway: Gateway, lease: Lease, outcome: Failure, at: datetim
     _log.warning("payment.unclear", attempt=lease.attempt, reason=why)
     changes: dict[str, Any] = {"attempts": tries(outcome, lease.attempt)}
     if lease.payment.charge_id is not None:
-        changes |= charge_sending.unclear(lease, outcome, at)
+        # Nobody has to do more for it to be paid, so its money may be on the way.
+        changes |= charge_sending.unclear(lease, outcome, at) | leases.unanswered(at)
     async with transaction(gateway.db) as tx:
         await leases.release(tx, lease, at + after, **changes)
     gateway.wake(PAYMENTS, after)

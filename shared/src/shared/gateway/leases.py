@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, update
+from sqlalchemy import Row, and_, func, literal, update
 
-from shared.db import Tx
+from shared.db import Instant, Tx
 from shared.gateway import due
 from shared.gateway.due import Hold
 from shared.gateway.payments import payment, to_payment
@@ -44,6 +44,12 @@ async def release(tx: Tx, held: Lease, due_at: datetime | None, **changes: Any) 
     meanwhile keeps the time that was set then.
     """
     return await due.release(tx, _hold(held), due_at, **changes)
+
+
+def unanswered(at: datetime) -> dict[str, Any]:
+    """Return the change that keeps since when looks have failed: the first one stands."""
+    since = payment.c.unanswered_since
+    return {since.name: func.coalesce(since, literal(at, Instant()))}
 
 
 async def hasten(tx: Tx, payment_id: UUID, at: datetime) -> None:

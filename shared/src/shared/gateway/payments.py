@@ -93,6 +93,8 @@ payment = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("lease_token", Uuid),
     Column("leased_until", Instant),
+    # Since when what was asked about it has failed; none where the last look was answered.
+    Column("unanswered_since", Instant),
     # A success is said again until the ledger has acknowledged it.
     Column("say_at", Instant),
     Column("says", Integer, nullable=False, server_default="0"),
@@ -111,6 +113,13 @@ Index(
     unique=True,
     postgresql_where=_charges,
     sqlite_where=_charges,
+)
+_unanswered = payment.c.unanswered_since.is_not(None)
+Index(
+    "ix_payment_unanswered",
+    payment.c.unanswered_since,
+    postgresql_where=_unanswered,
+    sqlite_where=_unanswered,
 )
 Index("ix_payment_due", payment.c.due_at, postgresql_where=_due, sqlite_where=_due)
 _code = and_(payment.c.code_of.is_not(None), _due)

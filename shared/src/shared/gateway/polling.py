@@ -6,7 +6,7 @@ So a lost callback costs minutes, not money, and a killed process costs one leas
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -67,17 +67,20 @@ async def _ask(gateway: Gateway, lease: Lease, provider_id: str) -> None:
             async with transaction(gateway.db) as tx:
                 told = Truth(payment.shop, outcome, payment.id)
                 (decision,) = await absorb(tx, gateway, [told], at)
-                await leases.release(tx, lease, at + after)
+                await leases.release(tx, lease, at + after, unanswered_since=None)
             announce(decision)
             gateway.wake(PAYMENTS, after)
             return
+        failed: dict[str, Any] = {"unanswered_since": None}
         if isinstance(outcome, Missing):
             due_at = _vanished(lease, at, after)
         else:
+            failed = leases.unanswered(at)
             due_at = at + max(after, getattr(outcome, "retry_after", None) or after)
             _report(lease, outcome)
         async with transaction(gateway.db) as tx:
-            await leases.release(tx, lease, due_at, attempts=tries(outcome, lease.attempt))
+            attempts = tries(outcome, lease.attempt)
+            await leases.release(tx, lease, due_at, attempts=attempts, **failed)
 
 
 def _vanished(lease: Lease, at: datetime, after: timedelta) -> datetime | None:

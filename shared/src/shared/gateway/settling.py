@@ -206,6 +206,7 @@ def _schedule(
         changes["due_at"] = None
     elif known.provider_payment_id is None:
         changes |= {"due_at": at + pause(timing.poll, 1), "attempts": 0}
+        changes["unanswered_since"] = None
     if known.status is Status.CREATING is not decision.payment.status:
         changes["answered"] = str(decision.payment.status)
     if isinstance(decision.event, PaymentSucceeded):
