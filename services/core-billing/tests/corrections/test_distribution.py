@@ -171,6 +171,26 @@ async def test_a_changed_sum_leaves_what_was_handed_on(call: Any, books: Any, ta
 
 
 @on_sqlite
+async def test_suspense_that_is_placed_leaves_what_was_handed_on(call: Any, books: Any) -> None:
+    await books.open("M", "B", books.asked("S", "-1.00"))
+    await subordinate(books, "M", ("S", 1))
+    for key, to, balances in (
+        ("p1", "B", {"M": 0, "B": 40, "S": -40}),
+        ("p2", "M", {"M": 60, "B": 40, "S": 0}),
+    ):
+        await books.arrive(books.paid(key, 100, ("M", 60), ("nobody", 40)))
+        async with transaction(books.db) as tx:
+            await contracts.set_open(tx, books.core.rules, "S", key == "p2", books.clock(), "")
+        one = (await call("GET", f"/payments?provider_payment_id={key}"))[1]["items"][0]["id"]
+        body = {"action": "move", "contract": to, "reason": "нашёлся"}
+        assert (await call("POST", f"/payments/{one}/corrections", body))[0] == 201
+        async with transaction(books.db) as tx:
+            await contracts.set_open(tx, books.core.rules, "S", True, books.clock(), "")
+        assert await books.balances() == balances
+    assert (await books.proof()).faults == []
+
+
+@on_sqlite
 async def test_a_main_contract_in_debt_covers_its_own_first(books: Any, take: Any) -> None:
     opened = [books.asked(*one) for one in (("A", "-1.00"), ("B", "-1.00"), ("C", "-1.00"))]
     await books.open(*opened, "M")
