@@ -109,10 +109,10 @@ async def test_one_contract_is_named_and_suspense_is_not(books: Any) -> None:
 @pytest.mark.parametrize(
     ("error", "match", "kopecks", "of", "reason"),
     [
-        (NotFound, "no such payment", 1, (P1[0], "p2"), ""),
-        (NotFound, "no such payment", 1, ("payment:other", "p1"), ""),
-        (Invalid, "payment", 1, ("opening", "A"), ""),
-        (Invalid, "payment", 1, ("refund:x", "p1"), ""),
+        (NotFound, "no payment", 1, (P1[0], "p2"), ""),
+        (NotFound, "no payment", 1, ("payment:other", "p1"), ""),
+        (Invalid, "Wrong value", 1, ("opening", "A"), ""),
+        (Invalid, "Wrong value", 1, ("refund:x", "p1"), ""),
         (Invalid, "amount", 0, P1, ""),
         (Invalid, "amount", -1, P1, ""),
         (Invalid, "amount", 101, P1, ""),

@@ -20,6 +20,7 @@ from core_billing import (
     refund_rows,
     watches,
 )
+from core_billing import refund_refusals as refusals
 from core_billing.accounts import Kept
 from core_billing.changes import Change
 from core_billing.drafts import Draft, Part, Payment, Reference
@@ -28,7 +29,6 @@ from core_billing.refund_rows import Refund
 from core_billing.rules import Rules
 from shared import log, outbox
 from shared.db import Tx
-from shared.errors import NotFound, Text, invalid
 from shared.events import Allocation
 from shared.events_gateway import RefundRequested
 from shared.money import Money
@@ -41,27 +41,27 @@ ANSWERED_WITHIN: Final = timedelta(minutes=10)
 
 
 async def request_refund(
-    tx: Tx, rules: Rules, reference: Reference, amount_kopecks: int, reason: str, at: datetime
+    tx: Tx,
+    rules: Rules,
+    reference: Reference,
+    amount_kopecks: int | None,
+    reason: str,
+    at: datetime,
 ) -> str:
     """Take money of a payment from its holders and ask the provider to send it back.
 
-    Returns the id under which the refund is known to us. Raises NotFound for an unknown payment,
-    Invalid for an amount above what refunds have left of it and for what no provider can send back.
+    No amount is all that refunds have left of it. Returns the id under which the refund is known
+    to us. Raises the refusals of `refund_refusals`.
     """
     provider = accounts.provider_of(reference[0])
     if provider is None or not reference[0].startswith(accounts.PAYMENT):
-        raise invalid(
-            "payment",
-            "no provider has brought this money: pay it out by hand",
-            "эти деньги пришли не от провайдера: верните их вручную",
-        )
+        raise refusals.NOT_REFUNDABLE()
     if len(reason) > REASON_MAX:
-        raise invalid(
-            "reason",
-            f"shorten it to {REASON_MAX} characters",
-            f"сократите до {REASON_MAX} символов",
-        )
-    split = (await _holding(tx, reference, amount_kopecks)).split(amount_kopecks)
+        raise refusals.REASON_TOO_LONG(max=REASON_MAX)
+    holding = await _holding(tx, reference, amount_kopecks)
+    if amount_kopecks is None:
+        amount_kopecks = holding.rest_kopecks
+    split = holding.split(amount_kopecks)
     body = requested(
         split,
         occurred_at=at,
@@ -116,21 +116,20 @@ def taking(split: Mapping[Holder, int]) -> tuple[Part, ...]:
     )
 
 
-async def _holding(tx: Tx, reference: Reference, amount_kopecks: int) -> Holding:
+async def _holding(tx: Tx, reference: Reference, amount_kopecks: int | None) -> Holding:
     """Lock a payment and return who holds it; raises what `request_refund` does."""
     await holdings.lock(tx, [reference])
     holding = (await holdings.find(tx, [reference])).get(reference)
     if holding is None:
-        raise NotFound(Text("There is no such payment", "Такого платежа нет"))
-    if amount_kopecks <= 0:
-        raise invalid("amount", "it must be above zero", "сумма должна быть больше нуля")
-    if amount_kopecks > holding.rest_kopecks:
-        rest = Money(holding.rest_kopecks)
-        raise invalid(
-            "amount",
-            f"{rest} of this payment is left: refund no more",
-            f"от этого платежа осталось {rest}: вернуть можно не больше",
-        )
+        raise refusals.PAYMENT_UNKNOWN(id=reference[1])
+    if amount_kopecks == 0:
+        raise refusals.AMOUNT_ZERO()
+    if amount_kopecks is not None and amount_kopecks < 0:
+        raise refusals.AMOUNT_NEGATIVE()
+    if not holding.rest_kopecks:
+        raise refusals.NOTHING_TO_REFUND()
+    if amount_kopecks is not None and amount_kopecks > holding.rest_kopecks:
+        raise refusals.ABOVE_REST(rest=Money(holding.rest_kopecks))
     return holding
 
 

@@ -6,12 +6,14 @@ from core_billing.web import (
     audit_api,
     blocks_api,
     categories_api,
+    contracts_acts_api,
     corrections_api,
     fees_api,
     forecast_api,
     payments_api,
     policies_api,
     promises_api,
+    refunds_api,
     search_api,
     statement_api,
     terms_api,
@@ -19,11 +21,20 @@ from core_billing.web import (
 )
 
 ALL: Final = (
-    *(audit_api, blocks_api, categories_api, corrections_api, fees_api, forecast_api),
+    *(
+        audit_api,
+        blocks_api,
+        categories_api,
+        contracts_acts_api,
+        corrections_api,
+        fees_api,
+        forecast_api,
+    ),
     *(
         payments_api,
         policies_api,
         promises_api,
+        refunds_api,
         search_api,
         statement_api,
         terms_api,
