@@ -23,6 +23,7 @@ class Correction(BaseModel):
     """A correction: move to `contract` (null for suspense), change the sum, annul or restore.
 
     A payment is restored where it was, or on `contract`.
+    Of a provider's payment that lies partly in suspense, a move to a contract takes that part.
     `revision` is the one you have looked at; without it, the one that stands when you ask.
     """
 
