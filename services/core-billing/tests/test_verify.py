@@ -1,12 +1,16 @@
 """The proof of the books finds one planted kopeck, wherever it is."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from core_billing import corrections
 from core_billing import verify as proof
+from core_billing.block_rows import block
+from core_billing.promise_rows import promise
+from core_billing.terms import terms
 from shared.db import reading, transaction
 
 
@@ -233,7 +237,7 @@ async def test_a_floor_without_its_promise_is_found(busy: Any) -> None:
     await plant(
         busy,
         f"INSERT INTO promise ({columns}) VALUES ({row}, NULL), ({row}, {at})",
-        f"UPDATE balance SET promised_kopecks = 500 WHERE account_id = {ids['A']}",
+        f"UPDATE balance SET promised_kopecks = 500, tied = true WHERE account_id = {ids['A']}",
     )
     assert (await busy.proof()).faults == []
     await plant(busy, f"UPDATE promise SET overdue_at = {at} WHERE closed_at IS NULL")
@@ -248,3 +252,44 @@ async def test_a_floor_without_its_promise_is_found(busy: Any) -> None:
     assert (await busy.proof()).faults == [
         "contract:A: its floor is lowered by 0.00, its promise says 5.00"
     ]
+
+
+UNTIED = "it is not tied, though a promise, a block or subordinates hang on it"
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("held", ["promise", "block", "short", "subordinates"])
+async def test_a_contract_that_should_be_tied_is_found(busy: Any, held: str) -> None:
+    ids = {contract.number: contract.id for contract in await busy.contracts()}
+    at, mine = datetime(2026, 11, 22, tzinfo=UTC), {"contract_id": ids["A"]}
+    row = {
+        "promise": insert(promise).values(
+            **mine,
+            amount_kopecks=1,
+            granted_at=at,
+            until=at,
+            overdue_at=at,
+            origin="manager",
+            granted_by="x",
+            fee_kopecks=0,
+            paid_kopecks=0,
+            revision=1,
+        ),
+        "block": insert(block).values(**mine, blocked=True, revision=1, reason=""),
+        "short": insert(block).values(**mine, blocked=False, short_since=at, revision=1, reason=""),
+        "subordinates": insert(terms).values(
+            contract_id=ids["B"],
+            main_id=ids["A"],
+            revision=1,
+            changed_by="x",
+            group_name="",
+            charging="advance",
+            priority=1,
+            automatic_promise=False,
+        ),
+    }[held]
+    async with transaction(busy.db) as tx:
+        await tx.execute(row)
+    assert (await busy.proof()).faults == [f"contract:A: {UNTIED}"]
+    await plant(busy, "UPDATE balance SET tied = true")
+    assert (await busy.proof()).faults == []

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from core_billing import blocks, distribution, promises, watches
 from core_billing.accounts import balance
@@ -43,19 +43,25 @@ async def follow(tx: Tx, rules: Rules, changes: Sequence[Change], at: datetime) 
     return said + await watches.crossings(tx, rules, touched, at)
 
 
-async def _untie(tx: Tx, account_ids: Collection[int]) -> None:
-    """Let those contracts go from whose balance nothing follows any more."""
+def bound() -> list[ColumnElement[bool]]:
+    """Return the conditions on `balance` of which each keeps a contract tied."""
     promised = select(promise.c.contract_id).where(promise.c.closed_at.is_(None))
     blocked = select(block.c.contract_id).where(block.c.blocked)
     short = select(block.c.contract_id).where(block.c.short_since.is_not(None))
     leading = select(terms.c.main_id).where(terms.c.main_id.is_not(None))
     mine = balance.c.account_id
-    free = [among(tx, mine, account_ids)]
-    for column, bound in (
-        (promise.c.contract_id, promised),
-        (block.c.contract_id, blocked),
-        (block.c.contract_id, short),
-        (terms.c.main_id, leading),
-    ):
-        free.append(~bound.where(column == mine).exists())
+    return [
+        holding.where(column == mine).exists()
+        for column, holding in (
+            (promise.c.contract_id, promised),
+            (block.c.contract_id, blocked),
+            (block.c.contract_id, short),
+            (terms.c.main_id, leading),
+        )
+    ]
+
+
+async def _untie(tx: Tx, account_ids: Collection[int]) -> None:
+    """Let those contracts go from whose balance nothing follows any more."""
+    free = [among(tx, balance.c.account_id, account_ids), *(~one for one in bound())]
     await tx.execute(update(balance).where(*free).values(tied=False))

@@ -61,6 +61,7 @@ async def verify(db: Database, progress: Progress) -> Report:
         await verify_refunds.check(tx, report.fault, sums)
         await verify_chains.check_revisions(tx, report.fault)
         await verify_chains.check_promises(tx, report.fault)
+        await verify_chains.check_tied(tx, report.fault)
     if report.debits_kopecks != report.credits_kopecks or sum(sums.values()) != 0:
         report.fault(
             f"trial balance: debits {Money(report.debits_kopecks)},"

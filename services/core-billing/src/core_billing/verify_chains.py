@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, case, func, not_, select, text, union_all
+from sqlalchemy import ColumnElement, Select, case, func, not_, or_, select, text, union_all
 
+from core_billing import consequences
 from core_billing.accounts import account, balance, source
 from core_billing.postings import IS_CORRECTION, payment, posting
 from core_billing.promise_rows import promise
@@ -123,3 +124,20 @@ async def check_promises(tx: Tx, fault: Fault) -> None:
             f"{row.name}: its floor is lowered by {Money(row.promised_kopecks)},"
             f" its promise says {Money(int(row.said))}"
         )
+
+
+async def check_tied(tx: Tx, fault: Fault) -> None:
+    """Report contracts that are not tied though something follows from their balance.
+
+    Money that comes for one of them would repay no promise, lift no block and fill no subordinate.
+    One that is tied for nothing is no fault: the next change of its balance lets it go.
+    """
+    lost = (
+        select(account.c.name)
+        .join(balance, balance.c.account_id == account.c.id)
+        .where(~balance.c.tied, or_(*consequences.bound()))
+        .order_by(account.c.id)
+        .limit(SHOWN_MAX)
+    )
+    for name in (await tx.execute(lost)).scalars():
+        fault(f"{name}: it is not tied, though a promise, a block or subordinates hang on it")
