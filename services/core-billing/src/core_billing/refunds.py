@@ -23,6 +23,7 @@ from core_billing import (
 from core_billing import refund_refusals as refusals
 from core_billing.accounts import Kept
 from core_billing.changes import Change
+from core_billing.correction_refusals import PAYMENT_UNKNOWN
 from core_billing.drafts import Draft, Part, Payment, Reference
 from core_billing.holdings import Holder, Holding
 from core_billing.refund_rows import Refund
@@ -121,7 +122,7 @@ async def _holding(tx: Tx, reference: Reference, amount_kopecks: int | None) -> 
     await holdings.lock(tx, [reference])
     holding = (await holdings.find(tx, [reference])).get(reference)
     if holding is None:
-        raise refusals.PAYMENT_UNKNOWN(id=reference[1])
+        raise PAYMENT_UNKNOWN(id=reference[1])
     if amount_kopecks == 0:
         raise refusals.AMOUNT_ZERO()
     if amount_kopecks is not None and amount_kopecks < 0:

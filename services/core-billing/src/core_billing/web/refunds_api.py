@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core_billing import accounts, contracts, corrections, holdings, refunds, revisions
 from core_billing import refund_refusals as refusals
 from core_billing.amounts import TypedMoney
+from core_billing.correction_refusals import PAYMENT_UNKNOWN, REASON_MISSING
 from core_billing.drafts import Reference
 from core_billing.registration import Line
 from core_billing.web.acting import Act, CheckView, Do, Done, perform, rehearse
@@ -77,9 +78,9 @@ def _refunding(request: web.Request, asked: RefundAsked) -> Do:
     async def do(tx: Tx, act: Act) -> Done:
         known = await revisions.find(tx, int(said)) if _ID.fullmatch(said) else None
         if known is None:
-            raise refusals.PAYMENT_UNKNOWN(id=said[:40])
+            raise PAYMENT_UNKNOWN(id=said[:40])
         if not asked.reason:
-            raise refusals.REASON_MISSING()
+            raise REASON_MISSING()
         kopecks = None if asked.amount is None else asked.amount.kopecks
         rules, reference = act.core.rules, known.reference
         refund_id = await refunds.request_refund(
