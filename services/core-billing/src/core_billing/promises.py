@@ -1,8 +1,9 @@
 """Promised payments: they move no money, they lower the floor of a contract for a while.
 
-A promise stays in full until real payments have brought what was promised, or until its last day
-is over. Then nothing is owed where the balance is within the limit by itself; else it is overdue,
-gives the floor back and stays open, so that there is no other, until the debt is paid.
+A promise stays in full until real payments have brought what was promised or paid off the debt, or
+until its last day is over. Then nothing is owed where the balance is within the limit by itself;
+else it is overdue, gives the floor back and stays open, so that there is no other, until the debt
+is paid.
 """
 
 from __future__ import annotations
@@ -46,12 +47,13 @@ async def repay(tx: Tx, rules: Rules, changes: Sequence[Change], at: datetime) -
     for change in changes:
         theirs.setdefault(change.account_id, []).append(change)
     found = await promise_rows.open_of(tx, theirs)
-    own = await _own(tx, [one for one in found.values() if one.overdue_at is not None])
+    own = await _own(tx, list(found.values()))
     closings: list[Closing] = []
     partly: list[dict[str, int]] = []
     for contract_id, before in found.items():
         now, payment_id = counted(before, theirs[contract_id])
-        how = settled(now, own.get(contract_id), payment_id)
+        paid = sum(max(0, change.paid_kopecks) for change in theirs[contract_id])
+        how = settled(now, own[contract_id], paid, payment_id)
         if how is not None:
             correlation_id = theirs[contract_id][-1].correlation_id
             closings.append(Closing(now, how, correlation_id, payment_id))
@@ -78,14 +80,22 @@ def counted(promise: Promise, changes: Sequence[Change]) -> tuple[Promise, int |
     return replace(promise, paid_kopecks=min(paid, promise.amount_kopecks)), payment_id
 
 
-def settled(promise: Promise, own_kopecks: int | None, payment_id: int | None) -> Closed | None:
-    """Say whether nothing is owed any more: all of it is paid, or an overdue one's debt is gone.
+def settled(
+    promise: Promise, own_kopecks: int, paid_kopecks: int, payment_id: int | None
+) -> Closed | None:
+    """Say whether nothing is owed any more, and how that came about.
 
-    `own_kopecks` is the balance with the credit limit, of an overdue one.
+    `own_kopecks` is the balance with the credit limit as it now is, `paid_kopecks` what real
+    payments have just brought. A promise is repaid when all of it is paid, or when a payment has
+    paid off the debt; an overdue one is over as soon as its debt is gone by whatever.
     """
     if promise.paid_kopecks >= promise.amount_kopecks:
         return "repaid"
-    if own_kopecks is None or own_kopecks < 0:
+    if own_kopecks < 0:
+        return None
+    if payment_id is not None and own_kopecks < paid_kopecks:
+        return "repaid"
+    if promise.overdue_at is None:
         return None
     return "ended" if payment_id is None else "repaid"
 
@@ -143,11 +153,11 @@ def last_day(rules: Rules, promise: Promise) -> date:
     return rules.day(promise.until) - timedelta(days=1)
 
 
-async def _own(tx: Tx, overdue: Sequence[Promise]) -> Mapping[int, int]:
+async def _own(tx: Tx, found: Sequence[Promise]) -> Mapping[int, int]:
     """Return balance and credit limit together, by contract."""
-    if not overdue:
+    if not found:
         return {}
     own = (balance.c.kopecks + balance.c.credit_limit_kopecks).label("own")
-    mine = among(tx, balance.c.account_id, [one.contract_id for one in overdue])
+    mine = among(tx, balance.c.account_id, [one.contract_id for one in found])
     rows = await tx.execute(select(balance.c.account_id, own).where(mine))
     return {row.account_id: row.own for row in rows}

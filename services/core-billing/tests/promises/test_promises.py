@@ -85,6 +85,31 @@ async def test_payments_repay_together_and_give_the_floor_back_at_once(
 
 
 @on_sqlite
+@pytest.mark.parametrize(
+    ("paid", "status", "promised"),
+    [(30_999, "active", 40_000), (31_000, "repaid", 0), (31_001, "repaid", 0)],
+)
+async def test_a_payment_that_pays_off_the_debt_repays(
+    books: Any, promises: Any, paid: int, status: str, promised: int
+) -> None:
+    """The debt of 300.00 and the fee of 10.00: whoever owes nothing has no promise to repay."""
+    await books.open(books.asked("A", "-300.00"))
+    await promises.grant("A", 40_000)
+    last = await promises.pay("p1", "A", paid)
+    [made] = await promises.all_of("A")
+    assert (made.status, made.repaid_by) == (status, last if promised == 0 else None)
+    assert (await promises.now("A")).promised_kopecks == promised
+
+
+@on_sqlite
+async def test_who_owed_nothing_pays_and_keeps_the_promise(books: Any, promises: Any) -> None:
+    await books.open(books.asked("A", "50.00"))
+    await promises.grant("A", 40_000)
+    await promises.pay("p1", "A", 10_000)
+    assert (await promises.all_of("A"))[0].status == "active"
+
+
+@on_sqlite
 async def test_the_payment_that_reaches_the_sum_is_the_one_that_repays(
     books: Any, promises: Any
 ) -> None:
@@ -252,7 +277,7 @@ async def test_the_job_ends_each_of_many_once_and_leaves_those_at_work(
     await books.open(*(books.asked(number, "-300.00") for number in numbers))
     for number in numbers:
         await promises.grant(number, 40_000)
-    await promises.pay("p1", "n1", 31_000)
+    await promises.move("t1", "n1", 31_000)
     books.clock.advance(END - books.clock())
     if books.db.postgres:
         async with transaction(books.db) as tx:
