@@ -214,6 +214,22 @@ async def test_a_forecast_names_the_fee_and_the_day(books: Any, ask: Ask) -> Non
     assert (found["blocks_on"], found["text"]) == (None, "There is enough until 2027-12-27")
 
 
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+async def test_the_days_of_a_block_are_neither_recommended_nor_foreseen(
+    books: Any, ask: Ask
+) -> None:
+    """Blocked since November; on 20 January the rest of the month is due, and February."""
+    [one] = await opened(books, "-650.00")
+    await tariffs_of(books, (one.id, "internet", "Домашний 100", 650))
+    async with transaction(books.db) as tx:
+        row = {"revision": 1, "reason": "below_zero", "short_since": AT, "changed_at": AT}
+        await tx.execute(block.insert().values(contract_id=one.id, blocked=True, **row))
+    books.clock.advance(datetime(2027, 1, 20, 12, tzinfo=UTC) - AT)
+    _, advised = await ask("1/recommended")
+    assert [line["amount"] for line in advised["lines"]] == ["650.00", "901.61", "0.39"]
+    assert advised["amount"] == "1552.00"
+
+
 async def test_a_promise_is_foreseen_to_end_and_recommended_to_be_repaid(
     books: Any, ask: Ask
 ) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Date, Integer, Select, bindparam, func, literal, or_, sel
 from sqlalchemy.types import BigInteger
 
 from core_billing import accounts, services
-from core_billing.block_rows import block
+from core_billing.block_rows import block, change
 from core_billing.contracts import contract
 from core_billing.fee_calendar import Charge, charges
 from core_billing.rules import Rules
@@ -39,8 +39,18 @@ class Due(NamedTuple):
     number: str
     open: bool
     blocked: bool
+    blocked_on: date | None
+    """The first day of the contract's last block, if that is known."""
     unblocked_on: date | None
-    """The day on which the contract's last block was lifted, if it ever had one."""
+    """The day on which it was lifted, if it was."""
+
+    def is_free(self, day: date) -> bool:
+        """Say whether a block keeps a day from being charged."""
+        if self.service.tariff_on(day).charge_while_blocked:
+            return False
+        if self.blocked_on is not None and day < self.blocked_on:
+            return False
+        return self.blocked or (self.unblocked_on is not None and day < self.unblocked_on)
 
 
 class Step(NamedTuple):
@@ -62,13 +72,16 @@ async def find(
 ) -> list[Due]:
     """Return the services at these places that are still due on a day, in their order.
 
+    Those of the same contracts come with them, so that no block gets between two fees of a day.
     Locked, nobody else charges or changes them; what another one holds is passed over. Those of
-    blocked contracts are there only where one of their tariffs is charged all the same.
+    blocked contracts are there once a day, or where a tariff is charged all the same.
     """
     mine = _finding(is_postgres(tx))
     if lock:
         mine = _locking(is_postgres(tx))
-    rows = (await tx.execute(mine, {"day": day, "ids": [one.service_id for one in places]})).all()
+    ids = [one.service_id for one in places]
+    theirs = await tx.execute(_contracts(is_postgres(tx)), {"ids": ids})
+    rows = (await tx.execute(mine, {"day": day, "contracts": list(theirs.scalars())})).all()
     return await _read(tx, rules, sorted(rows, key=lambda row: (row.due_on, row.id)))
 
 
@@ -92,19 +105,29 @@ def step(due: Due, day: date) -> Step:
     """Decide what is to be done with a service that is due on a day. Pure.
 
     The days on which its contract is closed are not charged, nor those of a block, unless its
-    tariff says so: after a block it goes on with the day of unblocking.
+    tariff of these days says so. While a block lasts they are passed over day by day: what is
+    decided about a tariff later changes nothing about them.
     """
     plan = due.service.plan
     if not due.open:
         return Step(None, max(day, plan.charged_through))
-    start = plan.charged_through + DAY
-    if not due.service.tariff_on(start).charge_while_blocked:
-        if due.blocked:
-            return Step(None, plan.charged_through)
-        if due.unblocked_on is not None and due.unblocked_on > start:
-            plan = replace(plan, charged_through=due.unblocked_on - DAY)
+    plan = replace(plan, charged_through=_passed_over(due, day))
+    if due.blocked and due.is_free(plan.charged_through + DAY):
+        return Step(None, plan.charged_through)
     fee = next(charges(plan, day), None)
     return Step(fee, plan.charged_through if fee is None else fee.end)
+
+
+def _passed_over(due: Due, day: date) -> date:
+    """Return the last day that is settled once the days of a block are passed over."""
+    through = due.service.charged_through
+    start = through + DAY
+    if not due.is_free(start):
+        return through
+    end = day if due.blocked or due.unblocked_on is None else due.unblocked_on
+    turns = [one for one in due.service.turns if one.since > start]
+    paid = [one.since for one in turns if one.tariff.charge_while_blocked]
+    return max(through, min([end, *paid]) - DAY)
 
 
 async def _read(tx: Tx, rules: Rules, rows: Sequence[Any]) -> list[Due]:
@@ -115,6 +138,7 @@ async def _read(tx: Tx, rules: Rules, rows: Sequence[Any]) -> list[Due]:
             number=row.number,
             open=row.open,
             blocked=bool(row.blocked),
+            blocked_on=None if row.began_at is None else rules.day(row.began_at),
             unblocked_on=None if row.turned_at is None else rules.day(row.turned_at),
         )
         for one, row in zip(known, rows, strict=True)
@@ -136,6 +160,12 @@ def _paging() -> Select[Any]:
 
 
 @cache
+def _contracts(postgres: bool) -> Select[int]:
+    mine = listed(postgres, service.c.id, "ids")
+    return select(service.c.contract_id).where(mine).distinct()
+
+
+@cache
 def _locking(postgres: bool) -> Select[Any]:
     return _finding(postgres).with_for_update(of=service, skip_locked=True)
 
@@ -149,6 +179,11 @@ def _finding(postgres: bool) -> Select[Any]:
         .where(service_tariff.c.service_id == service.c.id, tariff.c.charge_while_blocked)
         .exists()
     )
+    began_at = (
+        select(func.max(change.c.at))
+        .where(change.c.contract_id == service.c.contract_id, change.c.blocked)
+        .scalar_subquery()
+    )
     return (
         select(
             service,
@@ -156,11 +191,18 @@ def _finding(postgres: bool) -> Select[Any]:
             accounts.balance.c.open,
             block.c.blocked,
             block.c.changed_at.label("turned_at"),
+            began_at.label("began_at"),
         )
         .join(contract, contract.c.id == service.c.contract_id)
         .join(accounts.balance, accounts.balance.c.account_id == service.c.contract_id)
         .join(block, block.c.contract_id == service.c.contract_id, isouter=True)
-        .where(listed(postgres, service.c.id, "ids"))
+        .where(listed(postgres, service.c.contract_id, "contracts"))
         .where(service.c.due_on <= bindparam("day", type_=Date))
-        .where(or_(block.c.blocked.is_not(True), pays_blocked))
+        .where(
+            or_(
+                block.c.blocked.is_not(True),
+                pays_blocked,
+                service.c.due_on < bindparam("day", type_=Date),
+            )
+        )
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -25,6 +25,7 @@ from core_billing.policy_rows import Policies
 from core_billing.position import Position
 from core_billing.promise_rows import Promise
 from core_billing.rules import Rules
+from core_billing.services import Service
 from shared.db import Tx
 
 PAGE_MAX: Final = 2000
@@ -71,20 +72,34 @@ async def positions(
 ) -> list[Position]:
     """Return the positions of these contracts in the order of their ids."""
     accesses = await block_rows.find(tx, contract_ids)
-    plans = await services.plans(tx, contract_ids)
+    held = await services.live(tx, contract_ids)
     promised = await promise_rows.open_of(tx, contract_ids)
     exempt = await block_services.exempt(tx, contract_ids, today)
     below = await terms.debts(tx, contract_ids) if policies.get(DISTRIBUTE) else {}
     return [
         _position(
             *(rules, policies, one),
-            plans=tuple(plans.get(one.contract_id, ())),
+            plans=_plans(one, held.get(one.contract_id, ()), today),
             promise=promised.get(one.contract_id),
             exempt=one.contract_id in exempt,
             below_kopecks=below.get(one.contract_id, 0),
         )
         for one in accesses
     ]
+
+
+def _plans(access: Access, held: Sequence[Service], today: date) -> tuple[Plan, ...]:
+    """Return the services as they go on: the days of a block that lasts are not charged."""
+    if not access.state.blocked:
+        return tuple(one.plan for one in held)
+    return tuple(_going_on(one, today) for one in held)
+
+
+def _going_on(one: Service, today: date) -> Plan:
+    first = max(one.charged_through + services.DAY, today)
+    if one.tariff_on(first).charge_while_blocked:
+        return one.plan
+    return replace(one.plan, charged_through=first - services.DAY)
 
 
 def _position(

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient
 from sqlalchemy import insert
 
 from core_billing import contracts, fee_jobs, service_changes, services, tariff_changes
-from core_billing.block_rows import block
+from core_billing.block_rows import block, change
 from core_billing.fee_jobs import Total
 from core_billing.services import Service
 from core_billing.tariff_changes import NewPrice, NewTariff
@@ -97,6 +97,12 @@ class Fees:
                     changed_at=at,
                 )
             )
+
+    async def blocked_since(self, contract_id: int, at: datetime) -> None:
+        """Write down when the last block of a contract began."""
+        row = {"contract_id": contract_id, "revision": 1, "blocked": True, "reason": "below_zero"}
+        async with transaction(self.books.db) as tx:
+            await tx.execute(insert(change).values(**row, at=at))
 
     async def taken(self) -> list[tuple[str, int]]:
         """Return the fees in the ledger by external id, with their kopecks."""

@@ -1,18 +1,19 @@
 """Charging: each contract, service and period once, whatever happens in between."""
 
 import asyncio
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from core_billing import contracts, correction_acts, fee_jobs, service_changes
 from core_billing import fees as charging
 from core_billing.correction_rules import Action, Wish
 from core_billing.fee_due import BEGINNING
 from core_billing.revisions import By
-from core_billing.services import plans, service
+from core_billing.services import plans, service, service_tariff
+from core_billing.tariffs import tariff
 from shared.db import reading, transaction
 
 DECEMBER = date(2026, 12, 1)
@@ -129,6 +130,72 @@ async def test_the_days_of_a_block_are_not_charged(books: Any, fees: Any) -> Non
             (f"{one.id}:2026-12", 21_000),
         ]
     )
+
+
+@ON_SQLITE
+async def test_what_is_decided_about_a_tariff_later_charges_no_day_of_a_block(
+    books: Any, fees: Any
+) -> None:
+    await books.open("1")
+    net = await fees.tariff("Net", 31_000)
+    one = await fees.begin("1", "Net")
+    await fees.charge()
+    await fees.set_block(one.contract_id, True, datetime(2026, 11, 25, tzinfo=UTC))
+    for day in (DECEMBER, date(2026, 12, 2), date(2027, 1, 15), date(2027, 2, 19)):
+        await fees.charge(day)
+        assert (await fees.now(one)).charged_through == day - timedelta(days=1)
+    async with transaction(books.db) as tx:
+        await tx.execute(update(tariff).where(tariff.c.id == net).values(charge_while_blocked=True))
+    await fees.charge(date(2027, 2, 20))
+    # The 19th had not been passed over when it was decided: 10 days of 28.
+    assert await fees.taken() == [(f"{one.id}:2026-11", 31_000), (f"{one.id}:2027-02", 11_071)]
+
+
+@ON_SQLITE
+async def test_a_tariff_that_is_charged_in_a_block_is_charged_from_its_day(
+    books: Any, fees: Any
+) -> None:
+    await books.open("1")
+    await fees.tariff("Net", 31_000)
+    hold = await fees.tariff("Hold", 3_100, charge_while_blocked=True)
+    one = await fees.begin("1", "Net")
+    await fees.charge()
+    await fees.set_block(one.contract_id, True, datetime(2026, 11, 25, tzinfo=UTC))
+    async with transaction(books.db) as tx:
+        turn = {"service_id": one.id, "since": date(2026, 12, 10), "tariff_id": hold}
+        await tx.execute(insert(service_tariff).values(turn))
+    await fees.charge(date(2027, 1, 5))
+    # Whatever days the job has not run: 22 of December's 31, and January.
+    assert [kopecks for _, kopecks in await fees.taken()] == [31_000, 2_200, 3_100]
+
+
+@ON_SQLITE
+async def test_days_before_a_block_are_charged_after_it(books: Any, fees: Any) -> None:
+    await books.open("1")
+    await fees.tariff("Day", 30_000, "daily")
+    one = await fees.begin("1", "Day", date(2026, 11, 10))
+    await fees.blocked_since(one.contract_id, datetime(2026, 11, 14, 9, tzinfo=UTC))
+    await fees.set_block(one.contract_id, False, datetime(2026, 11, 16, 9, tzinfo=UTC))
+    await fees.charge(date(2026, 11, 17))
+    assert [key for key, _ in await fees.taken()] == [
+        f"{one.id}:2026-11-{day}" for day in (10, 11, 12, 13, 16, 17)
+    ]
+
+
+@ON_SQLITE
+async def test_no_block_gets_between_two_fees_of_a_contract(books: Any, fees: Any) -> None:
+    await books.open("1", "2")
+    await fees.tariff("Net", 31_000)
+    await fees.tariff("TV", 3_100, label="tv")
+    for number, name in (("1", "Net"), ("2", "Net"), ("1", "TV")):
+        await fees.begin(number, name)
+    async with transaction(books.db) as tx:
+        rules, at = books.core.rules, books.clock()
+        batch = await charging.charge(tx, rules, rules.day(at), BEGINNING, 1, at)
+    assert batch.fees == 2
+    assert await books.balances() == {"1": -34_100, "2": 0}
+    await fees.charge()
+    assert await books.balances() == {"1": -34_100, "2": -31_000}
 
 
 @ON_SQLITE
