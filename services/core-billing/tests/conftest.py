@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import orjson
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from core_billing import contracts, ledger, openings, payments
 from core_billing.accounts import account, balance
@@ -173,12 +173,7 @@ async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Da
 
 async def _empty(url: str) -> None:
     names = [table.name for schema in SCHEMAS for table in schema.sorted_tables]
-    made = open_database(url)
-    async with transaction(made) as tx:
-        # Not DELETE: the tables that are written once refuse it.
-        await tx.execute(text(f"TRUNCATE {', '.join(names)}"))
-    # What connected here belongs to this loop; a test may bring its own.
-    await made.close()
+    await databases.empty(url, names, written_once=("payment", "posting"))
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
-from sqlalchemy import text
 
 from core_billing import contracts, ledger, openings, passwords, topups
 from core_billing.ledger import Payment
@@ -193,10 +192,10 @@ async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Da
         await create_tables(url)
         db = open_database(url)
     else:
-        db = open_database(request.getfixturevalue("cabinet_postgres"))
-        tables = ", ".join(table.name for schema in SCHEMAS for table in schema.sorted_tables)
-        async with transaction(db) as tx:
-            await tx.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
+        url = request.getfixturevalue("cabinet_postgres")
+        names = [table.name for schema in SCHEMAS for table in schema.sorted_tables]
+        await databases.empty(url, names, written_once=("payment", "posting"))
+        db = open_database(url)
     yield db
     await db.close()
 
