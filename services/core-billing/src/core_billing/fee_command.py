@@ -7,7 +7,6 @@ import asyncio
 import re
 import signal
 import sys
-from contextlib import suppress
 from datetime import date
 from time import monotonic
 from typing import Final
@@ -68,8 +67,7 @@ def _stopping() -> asyncio.Event:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        with suppress(NotImplementedError, RuntimeError):
-            loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stopping.set)
     return stopping
 
 

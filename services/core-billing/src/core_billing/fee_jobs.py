@@ -6,7 +6,6 @@ Each batch is a transaction, so a run may be killed at any moment and two may ru
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
@@ -15,12 +14,12 @@ from typing import Final
 from core_billing import fee_due, fees
 from core_billing.fee_due import BEGINNING, Place
 from core_billing.fees import BATCH_MAX, Batch
+from core_billing.repeats import repeated
 from core_billing.rules import Core
-from shared.db import is_repeatable, reading, transaction
+from shared.db import reading
 
 LOOP_BATCH: Final = 100
 """Services of one batch of the running service: payments wait no longer than it takes."""
-REPEATS_MAX: Final = 8
 
 
 @dataclass
@@ -97,15 +96,9 @@ def stepping(core: Core) -> Callable[[], Awaitable[bool]]:
 
 async def charge_batch(core: Core, day: date, place: Place, limit: int) -> Batch:
     """Charge a batch in a transaction of its own, again where the database asks for that."""
-    for attempt in range(1, REPEATS_MAX + 1):
-        try:
-            async with transaction(core.db) as tx:
-                return await fees.charge(tx, core.rules, day, place, limit, core.clock())
-        except Exception as error:
-            if not is_repeatable(error) or attempt == REPEATS_MAX:
-                raise
-        await asyncio.sleep(random.uniform(0, 0.05 * attempt))  # noqa: S311 - spreads retries
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    return await repeated(
+        core.db, lambda tx: fees.charge(tx, core.rules, day, place, limit, core.clock())
+    )
 
 
 async def _count(core: Core, day: date) -> int:

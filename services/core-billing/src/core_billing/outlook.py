@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -79,7 +79,7 @@ async def positions(
     return [
         _position(
             *(rules, policies, one),
-            plans=_plans(one, held.get(one.contract_id, ()), today),
+            plans=_plans(one, held[one.contract_id], today),
             promise=promised.get(one.contract_id),
             exempt=one.contract_id in exempt,
             below_kopecks=below.get(one.contract_id, 0),
@@ -90,16 +90,8 @@ async def positions(
 
 def _plans(access: Access, held: Sequence[Service], today: date) -> tuple[Plan, ...]:
     """Return the services as they go on: the days of a block that lasts are not charged."""
-    if not access.state.blocked:
-        return tuple(one.plan for one in held)
-    return tuple(_going_on(one, today) for one in held)
-
-
-def _going_on(one: Service, today: date) -> Plan:
-    first = max(one.charged_through + services.DAY, today)
-    if one.tariff_on(first).charge_while_blocked:
-        return one.plan
-    return replace(one.plan, charged_through=first - services.DAY)
+    free_from = today if access.state.blocked else None
+    return tuple(services.going_on(one, free_from) for one in held)
 
 
 def _position(

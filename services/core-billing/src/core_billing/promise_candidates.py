@@ -17,7 +17,6 @@ from core_billing.fee_calendar import Plan, Stretch
 from core_billing.promise_rows import Past, Promise
 from core_billing.promise_rules import Candidate
 from core_billing.rules import Rules
-from core_billing.services import DAY, Service
 from core_billing.terms import Terms
 from shared.db import Tx
 from shared.rows import among
@@ -42,7 +41,7 @@ async def candidates(
     found: dict[int, Candidate] = {}
     for row in await _contracts(tx, ids):
         one = _candidate(rules, row, held[row.id], current.get(row.id), past.get(row.id, ()))
-        plans = tuple(_plan(service, free.get(row.id)) for service in live[row.id])
+        plans = tuple(services.going_on(service, free.get(row.id)) for service in live[row.id])
         found[row.id] = replace(
             one,
             plans=plans,
@@ -61,14 +60,6 @@ async def _free_from(tx: Tx, rules: Rules, ids: Collection[int], today: date) ->
         for row in rows
         if row.blocked or row.changed_at is not None
     }
-
-
-def _plan(service: Service, free_from: date | None) -> Plan:
-    """Return what will be charged with a promise: after a block from the day of unblocking on."""
-    plan = service.plan
-    if free_from is None or service.tariff_on(plan.charged_through + DAY).charge_while_blocked:
-        return plan
-    return replace(plan, charged_through=max(plan.charged_through, free_from - DAY))
 
 
 def _largest_fee(plans: Sequence[Plan], day: date) -> int:

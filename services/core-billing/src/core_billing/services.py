@@ -7,7 +7,7 @@ tariffs of a service, past and planned, are rows of their own.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -140,6 +140,20 @@ async def plans(tx: Tx, contract_ids: Collection[int]) -> dict[int, list[Plan]]:
     """
     found = await live(tx, contract_ids)
     return {contract_id: [one.plan for one in held] for contract_id, held in found.items()}
+
+
+def going_on(one: Service, free_from: date | None) -> Plan:
+    """Return a service as it goes on from the day on which its contract may be used again.
+
+    The days before are those of a block, which are not charged unless the tariff says so; None
+    where there is no block.
+    """
+    if free_from is None:
+        return one.plan
+    first = max(one.charged_through + DAY, free_from)
+    if one.tariff_on(first).charge_while_blocked:
+        return one.plan
+    return replace(one.plan, charged_through=first - DAY)
 
 
 async def live(tx: Tx, contract_ids: Collection[int]) -> dict[int, list[Service]]:

@@ -134,6 +134,7 @@ async def test_the_offer_says_to_each_what_he_may(books: Any, promises: Any, cal
     await call("POST", "/promises", ASKED)
     offer = (await call("GET", "/contracts/A/promise"))[1]
     assert (offer["current"]["amount"], offer["manager"]["code"]) == ("400.00", "promise_active")
+    assert offer["current"]["granted_at"].endswith("Z")
 
 
 async def refusal(call: Any, body: dict[str, Any]) -> tuple[int, str, str]:

@@ -6,28 +6,25 @@ so a check says exactly what the act would.
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel
 
 from core_billing import audit, idempotency
 from core_billing.idempotency import Answer
+from core_billing.repeats import repeated
 from core_billing.rules import Core
 from core_billing.web.base import CORE
 from shared import api as apis
 from shared import log, problem
 from shared.api import TOKEN
-from shared.db import Tx, is_repeatable, transaction
+from shared.db import Tx
 from shared.errors import SaldoError
 from shared.settings import ApiToken
-
-REPEATS_MAX: Final = 8
 
 View = TypeVar("View")
 
@@ -123,7 +120,7 @@ async def perform(
         await audit.add(tx, act.at, act.actor, action, done.subject, told, act.correlation_id)
         return answer
 
-    answer = await repeated(core, once)
+    answer = await repeated(core.db, once)
     return web.Response(body=answer.body, status=answer.status, content_type="application/json")
 
 
@@ -135,7 +132,7 @@ async def rehearse(request: web.Request, do: Do) -> web.Response:
         raise _TakenBack(await do(tx, _act(core, token)))
 
     try:
-        await repeated(core, once)
+        await repeated(core.db, once)
     except _TakenBack as taken:
         return apis.answer(CheckView[Any](allowed=True, result=taken.done.view))
     except SaldoError as error:
@@ -143,22 +140,6 @@ async def rehearse(request: web.Request, do: Do) -> web.Response:
             raise
         return apis.answer(_refused(request, error))
     raise AssertionError("unreachable: a rehearsal never commits")
-
-
-Result = TypeVar("Result")
-
-
-async def repeated(core: Core, work: Callable[[Tx], Awaitable[Result]]) -> Result:
-    """Do work in a transaction, again where the database asks for that: a deadlock is no news."""
-    for attempt in range(1, REPEATS_MAX + 1):
-        try:
-            async with transaction(core.db) as tx:
-                return await work(tx)
-        except Exception as error:
-            if not is_repeatable(error) or attempt == REPEATS_MAX:
-                raise
-        await asyncio.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311 - spreads retries
-    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 class _TakenBack(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -141,7 +141,7 @@ def promise_view(rules: Rules, one: Promise, own_kopecks: int) -> PromiseView:
         until=promises.last_day(rules, one),
         origin=Origin(one.origin),
         granted_by=one.granted_by,
-        granted_at=one.granted_at,
+        granted_at=one.granted_at.astimezone(UTC),
         overdue_at=one.overdue_at,
         closed_at=one.closed_at,
         canceled_by=one.closed_by,
