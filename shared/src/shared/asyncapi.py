@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 from pydantic.json_schema import models_json_schema
 
-from shared import events_billing, events_gateway
+from shared import events_autopay, events_billing, events_gateway
 from shared.envelope import CONTENT_TYPE
 from shared.events import EventData
 from shared.rabbit_link import ATTEMPT, EXCHANGE, SIGNATURE
@@ -24,7 +24,7 @@ _SCHEMA: Final = "#/components/schemas/{model}"
 _BINDING: Final = "0.3.0"
 
 
-_OTHERS: Final = (events_billing, events_gateway)
+_OTHERS: Final = (events_autopay, events_billing, events_gateway)
 """Imported for their models, which are found as subclasses."""
 
 

@@ -140,6 +140,10 @@ class PaymentPosted(EventData):
     balance_kopecks: Kopecks
     available_kopecks: Kopecks
     """Balance and credit limit together, at the moment of posting."""
+    posted_at: Moment | None = None
+    """When the ledger booked it, by core's clock: of two balances the later one holds."""
+    charge_id: str | None = None
+    """The charge of autopay that brought it."""
 
 
 class PaymentUnmatched(EventData):
@@ -162,7 +166,10 @@ class WatchSet(EventData):
     revision: Count
     watcher: str
     kind: str = "balance"
-    threshold_kopecks: Kopecks
+    """balance: below a threshold; days: blocked within so many days; fee: so many before a fee."""
+    threshold_kopecks: Kopecks = 0
+    days: Count | None = None
+    """Of the kinds that count days."""
 
 
 class WatchCleared(EventData):
@@ -181,6 +188,8 @@ class BalanceLow(EventData):
     TYPE = "balance.low"
 
     watcher: str
+    kind: str = "balance"
+    """balance or days, as the watch: each kind counts its own crossings."""
     crossing: Count
     threshold_kopecks: Kopecks
     balance_kopecks: Kopecks
@@ -194,6 +203,7 @@ class BalanceRecovered(EventData):
     TYPE = "balance.recovered"
 
     watcher: str
+    kind: str = "balance"
     crossing: Count
     balance_kopecks: Kopecks
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events import Allocation, Count, EventData, Kopecks, Moment, Paid
 
@@ -110,3 +110,56 @@ class PromiseClosed(EventData):
     how: Literal["repaid", "overdue", "ended", "canceled"]
     """overdue: its time is over and it is still owed; ended: over, and nothing is owed."""
     ended_on: date
+
+
+class NeededLine(BaseModel):
+    """A part of a sum that is needed, as the recommended payment explains itself."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    ru: str = Field(max_length=300)
+    en: str = Field(max_length=300)
+    kopecks: Kopecks
+    """Negative for what is there already."""
+
+
+class FeeUpcoming(EventData):
+    """Fees fall due soon and the money does not suffice; said once per watcher and day of fees."""
+
+    TYPE = "fee.upcoming"
+
+    watcher: str
+    fees_on: date
+    """The first day of the fees."""
+    fee_kopecks: Paid
+    balance_kopecks: Kopecks
+    available_kopecks: Kopecks
+    needed_kopecks: Paid
+    """What has to be paid before that day: the sum of the lines."""
+    lines: tuple[NeededLine, ...] = Field((), max_length=50)
+    blocks_on: date | None = None
+
+
+class ContractDue(EventData):
+    """How a contract stands, for those who would pay for it: said at most once a minute."""
+
+    TYPE = "contract.due"
+
+    balance_kopecks: Kopecks
+    available_kopecks: Kopecks
+    needed_kopecks: Kopecks
+    """What the recommended payment comes to; nothing where nothing is due."""
+    lines: tuple[NeededLine, ...] = Field((), max_length=50)
+    blocks_on: date | None = None
+
+
+class StatementReady(EventData):
+    """A month of a contract is over: what it began with, what came and went, what is left."""
+
+    TYPE = "statement.ready"
+
+    month: str = Field(pattern=r"^\d{4}-\d{2}$")
+    opening_kopecks: Kopecks
+    received_kopecks: Kopecks
+    charged_kopecks: Kopecks
+    closing_kopecks: Kopecks

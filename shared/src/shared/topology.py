@@ -33,12 +33,12 @@ KNOWN: Final = (*SERVICES, GATEWAY_SBP, AUTOPAY)
 LISTENERS: Final[Mapping[str, tuple[str, ...]]] = {
     "payment.succeeded": (MONEY, AUTOPAY),
     "payment.canceled": (MONEY, AUTOPAY),
-    "payment.posted": (*GATEWAYS, NOTIFIER),
+    "payment.posted": (*GATEWAYS, NOTIFIER, AUTOPAY),
     "payment.unmatched": GATEWAYS,
     "refund.requested": GATEWAYS,
     "refund.succeeded": (MONEY,),
     "refund.failed": (MONEY,),
-    "refund.posted": GATEWAYS,
+    "refund.posted": (*GATEWAYS, NOTIFIER, AUTOPAY),
     "payment_method.saved": (AUTOPAY, NOTIFIER),
     "payment_method.revoked": (AUTOPAY, NOTIFIER),
     "charge.requested": GATEWAYS,
@@ -47,7 +47,7 @@ LISTENERS: Final[Mapping[str, tuple[str, ...]]] = {
     # On the queue of the money, so that one that has arrived proves how far behind the money is.
     "gateway.alive": (MONEY,),
     "payment.pending": (MONEY,),
-    "payment.annulled": (AUTOPAY,),
+    "payment.annulled": (NOTIFIER, AUTOPAY),
     "contract.blocked": (NOTIFIER, AUTOPAY),
     "contract.unblocked": (NOTIFIER, AUTOPAY),
     "promise.granted": (NOTIFIER,),
@@ -56,14 +56,27 @@ LISTENERS: Final[Mapping[str, tuple[str, ...]]] = {
     "register.row": (REST,),
     "watch.set": (REST,),
     "watch.cleared": (REST,),
-    "balance.low": (NOTIFIER,),
-    "balance.recovered": (NOTIFIER,),
-    "contract.changed": (*GATEWAYS, NOTIFIER),
-    "subscriber.changed": (NOTIFIER,),
+    "balance.low": (NOTIFIER, AUTOPAY),
+    "balance.recovered": (NOTIFIER, AUTOPAY),
+    "fee.upcoming": (NOTIFIER, AUTOPAY),
+    "contract.due": (AUTOPAY,),
+    "statement.ready": (NOTIFIER,),
+    "contract.changed": (*GATEWAYS, NOTIFIER, AUTOPAY),
+    "subscriber.changed": (NOTIFIER, AUTOPAY),
+    "mandate.revoked": (*GATEWAYS, NOTIFIER),
+    "autopay.upcoming": (NOTIFIER,),
+    "autopay.dropped": (NOTIFIER,),
+    "autopay.failed": (NOTIFIER,),
+    "autopay.expiring": (NOTIFIER,),
+    "message.sent": (REST,),
+    "message.failed": (REST,),
 }
 
-PERSONAL: Final = frozenset({"subscriber.changed"})
-"""Types whose bodies hold addresses: they travel in the clear, and an outbox keeps them sealed."""
+PERSONAL: Final = frozenset(
+    {"subscriber.changed", "autopay.upcoming", "autopay.failed", "autopay.expiring"}
+)
+"""Types whose bodies hold addresses, or links that act for their owner: they travel in the clear,
+and an outbox keeps them sealed."""
 
 DELAY_SECONDS: Final = (5, 15, 60, 180, 600)
 """Pauses before failed work is tried again; the last one repeats."""

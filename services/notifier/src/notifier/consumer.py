@@ -27,8 +27,22 @@ from shared.events import (
     PaymentPosted,
     SubscriberChanged,
 )
-from shared.events_billing import PromiseClosed, PromiseEnding, PromiseGranted
-from shared.events_gateway import PaymentMethodRevoked, PaymentMethodSaved
+from shared.events_autopay import (
+    AutopayDropped,
+    AutopayExpiring,
+    AutopayFailed,
+    AutopayUpcoming,
+    MandateRevoked,
+)
+from shared.events_billing import (
+    FeeUpcoming,
+    PaymentAnnulled,
+    PromiseClosed,
+    PromiseEnding,
+    PromiseGranted,
+    StatementReady,
+)
+from shared.events_gateway import PaymentMethodRevoked, PaymentMethodSaved, RefundPosted
 from shared.inbox import Consumer
 from shared.topology import NOTIFIER
 
@@ -68,6 +82,8 @@ _UNTOLD = frozenset(
     for kind in (
         *(PaymentMethodSaved, PaymentMethodRevoked),
         *(PromiseGranted, PromiseEnding, PromiseClosed),
+        *(MandateRevoked, AutopayUpcoming, AutopayDropped, AutopayFailed, AutopayExpiring),
+        *(FeeUpcoming, StatementReady, PaymentAnnulled, RefundPosted),
     )
 )
 """Heard, and said to no subscriber: what was done on a page is answered there."""
