@@ -26,7 +26,8 @@ async def test_an_outage_delays_and_loses_nothing(start: Any, kind: str) -> None
     """Section 12, rows 7 and 14, as seen from a provider that hangs up, fails or sends HTML."""
     place = await start(**BREAKER)
     alarms = ALARMS.labels("provider_breaker_open")._value.get()
-    made = [(await place.make())[1] for _ in range(4)]
+    asked = [(await place.make())[1]["id"] for _ in range(4)]
+    made = [await place.becomes(each, "pending") for each in asked]
     down = {"faults": [{"kind": kind, "probability": 1.0}]}
     await place.sandbox.control("POST", "/faults", down)
     for one in made[:3]:

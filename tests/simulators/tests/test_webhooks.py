@@ -92,7 +92,8 @@ async def test_redelivery_keeps_the_schedule_and_gives_up(sandbox: Sandbox) -> N
     assert (log["state"], log["attempts"]) == ("given_up", 4)
     first = log["tries"][0]["at"]
     for attempt, offset in zip(log["tries"], (0, 10, 42, 84), strict=True):
-        assert attempt["at"] - first >= offset - 1
+        # Both moments are cut to whole milliseconds, and a timer may be one early.
+        assert attempt["at"] - first >= offset - 2
 
 
 async def test_an_unacknowledged_event_comes_after_newer_ones(sandbox: Sandbox) -> None:
