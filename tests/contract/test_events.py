@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from shared import asyncapi, events
+from shared import events_autopay as autopay
 from shared import events_billing as billing
 from shared import events_gateway as gateway
 from shared.crypto import Signer
@@ -26,10 +27,22 @@ REFUND = "2c5f2b4f-0015-5000-8000-0a1b2c3d4e5f"
 METHOD = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 ORDER = "0f8fad5b-d9cb-469f-a165-70867728950e"
 CORRELATION = "4bf92f3577b34da6a3ce929d0e0e4736"
+MANDATE = "8a1d6c52-3f0b-4b57-9c41-6a5d2e9f7b10"
+MESSAGE = "d3b07384-d113-4ec6-a7d6-1f2e3d4c5b6a"
+FACT = "e5316ea9-b6d9-5dfe-a354-714c8a6b0681"
+PAGE = "https://pay.example.org/autopay/m/8a1d6c52"
 SHOP = "yookassa:100500"
 SPLIT = (
     events.Allocation(contract="100245", amount_kopecks=40_000),
     events.Allocation(contract="100311", amount_kopecks=25_000),
+)
+LINES = (
+    billing.NeededLine(ru="Долг", en="Debt", kopecks=55_000),
+    billing.NeededLine(
+        ru="Безлимит 100, 01.12.2026–31.12.2026",
+        en="Безлимит 100, 2026-12-01 to 2026-12-31",
+        kopecks=65_000,
+    ),
 )
 
 SAID: dict[EventData, tuple[str, str, str | int]] = {
@@ -63,6 +76,8 @@ SAID: dict[EventData, tuple[str, str, str | int]] = {
         amount_kopecks=65_000,
         balance_kopecks=-55_000,
         available_kopecks=-55_000,
+        posted_at=AT + timedelta(seconds=2),
+        charge_id=ORDER,
     ): ("core-billing", "100245", f"{SHOP}:{PAYMENT}"),
     events.PaymentUnmatched(
         contract="999999",
@@ -280,6 +295,103 @@ SAID: dict[EventData, tuple[str, str, str | int]] = {
         how="overdue",
         ended_on=date(2026, 11, 22),
     ): ("core-billing", "100245", "promise:57:3"),
+    billing.FeeUpcoming(
+        contract="100245",
+        occurred_at=AT,
+        watcher="notifier",
+        fees_on=date(2026, 12, 1),
+        fee_kopecks=65_000,
+        balance_kopecks=-55_000,
+        available_kopecks=-55_000,
+        needed_kopecks=120_000,
+        lines=LINES,
+        blocks_on=date(2026, 12, 1),
+    ): ("core-billing", "100245", "notifier:fee:2026-12-01"),
+    billing.ContractDue(
+        contract="100245",
+        occurred_at=AT,
+        balance_kopecks=-55_000,
+        available_kopecks=-55_000,
+        needed_kopecks=120_000,
+        lines=LINES,
+        blocks_on=date(2026, 12, 1),
+    ): ("core-billing", "100245", "due:9"),
+    billing.StatementReady(
+        contract="100245",
+        occurred_at=AT,
+        month="2026-10",
+        opening_kopecks=10_000,
+        received_kopecks=65_000,
+        charged_kopecks=130_000,
+        closing_kopecks=-55_000,
+    ): ("core-billing", "100245", "statement:2026-10"),
+    autopay.MandateRevoked(
+        contract="100245",
+        occurred_at=AT,
+        revision=4,
+        mandate_id=MANDATE,
+        methods=(autopay.MethodName(provider=SHOP, method_ref=METHOD),),
+    ): ("autopay", MANDATE, 4),
+    autopay.AutopayUpcoming(
+        contract="100245",
+        occurred_at=AT,
+        charge_id=ORDER,
+        mandate_id=MANDATE,
+        amount_kopecks=65_000,
+        charge_at=AT + timedelta(days=1),
+        method_title="Visa •4477",
+        why="fee",
+        balance_kopecks=-55_000,
+        fees_on=date(2026, 12, 1),
+        skip_url=f"{PAGE}/skip",
+        mandate_url=PAGE,
+    ): ("autopay", ORDER, "upcoming"),
+    autopay.AutopayDropped(
+        contract="100245",
+        occurred_at=AT,
+        charge_id=ORDER,
+        mandate_id=MANDATE,
+        amount_kopecks=65_000,
+        reason="paid",
+    ): ("autopay", ORDER, "dropped"),
+    autopay.AutopayFailed(
+        contract="100245",
+        occurred_at=AT,
+        charge_id=ORDER,
+        mandate_id=MANDATE,
+        amount_kopecks=65_000,
+        method_title="Visa •4477",
+        reason="insufficient_funds",
+        next_try_at=AT + timedelta(days=1),
+        next_method_title="СБП, счёт •8811",
+        needs="nothing",
+        mandate_url=PAGE,
+    ): ("autopay", ORDER, "failed"),
+    autopay.AutopayExpiring(
+        contract="100245",
+        occurred_at=AT,
+        mandate_id=MANDATE,
+        method_title="Visa •4477",
+        expires="2026-12",
+        mandate_url=PAGE,
+    ): ("autopay", MANDATE, "expiring:2026-12"),
+    autopay.MessageSent(
+        contract="100245",
+        occurred_at=AT,
+        message_id=MESSAGE,
+        channel="sms",
+        kind="low_balance",
+        about=FACT,
+    ): ("notifier", MESSAGE, "sent"),
+    autopay.MessageFailed(
+        contract="100245",
+        occurred_at=AT,
+        message_id=MESSAGE,
+        channel="email",
+        kind="low_balance",
+        about=FACT,
+        reason="mailbox_unknown",
+    ): ("notifier", MESSAGE, "failed"),
 }
 """What each type says, with its producer, subject and revision."""
 
