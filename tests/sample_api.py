@@ -119,6 +119,19 @@ async def one(request: web.Request) -> web.StreamResponse:
     return api.answer(Listed(things=(), limit=len(request.match_info["number"])))
 
 
+@things.put(
+    r"/things/{number:[^/]+}",
+    body=NewThing,
+    answers={200: Thing},
+    scope="things:write",
+    summary="Put a thing in the place of another",
+)
+async def replaced(request: web.Request, body: NewThing) -> web.StreamResponse:
+    """Give back what was read."""
+    made: dict[str, Any] = {**body.model_dump(), "id": 7, "made_by": request[api.TOKEN].name}
+    return api.answer(Thing.model_validate(made))
+
+
 @things.get("/open", answers={200: Listed}, scope=None, summary="For <all> & any", query=NoQuery)
 async def for_all(_request: web.Request, _query: NoQuery) -> web.StreamResponse:
     """Need no token."""

@@ -58,6 +58,18 @@ async def test_what_was_sent_is_read_and_answered(caller: Caller) -> None:
     assert (made["id"], made["made_by"], made["key"]) == (7, "writer", None)
 
 
+async def test_what_is_put_in_the_place_of_another_is_read_as_what_is_made(caller: Caller) -> None:
+    json = {"Content-Type": "application/json"}
+    for body, token, expected in (
+        (GOOD, "writer", 200),
+        (GOOD, "reader", 403),
+        ({}, "writer", 422),
+    ):
+        raw = orjson.dumps(body)
+        status, _, _ = await caller.ask("/things/7", "PUT", data=raw, headers=json, token=token)
+        assert status == expected
+
+
 class TestTokens:
     @pytest.mark.parametrize(
         "authorization",

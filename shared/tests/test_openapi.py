@@ -75,6 +75,7 @@ def test_every_operation_is_there_under_its_address() -> None:
         ("/things", "post"): "make",
         ("/things", "get"): "listed",
         ("/things/{number}", "get"): "one",
+        ("/things/{number}", "put"): "replaced",
         ("/open", "get"): "for_all",
     }
 

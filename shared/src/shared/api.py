@@ -85,14 +85,8 @@ class Api:
         """Describe a reading operation; the handler gets the request, then the query if any."""
 
         def register(handler: Handler) -> Handler:
-            self.operations.append(
-                Operation(
-                    *("GET", path, handler, summary, answers, scope),
-                    query=query,
-                    refusals=refusals,
-                    media=media,
-                )
-            )
+            operation = Operation("GET", path, handler, summary, answers, scope, query=query)
+            self.operations.append(replace(operation, refusals=refusals, media=media))
             return handler
 
         return register
@@ -115,6 +109,25 @@ class Api:
             operation = Operation("POST", path, handler, summary, answers, scope, body, query)
             rules = (*refusals, IDEMPOTENCY_CONFLICT) if keyed else refusals
             self.operations.append(replace(operation, keyed=keyed, refusals=rules))
+            return handler
+
+        return register
+
+    def put(
+        self,
+        path: str,
+        *,
+        body: type[BaseModel],
+        answers: Mapping[int, type[BaseModel]],
+        scope: str | None,
+        summary: str,
+        refusals: Sequence[Refusal] = (),
+    ) -> Callable[[Handler], Handler]:
+        """Describe an operation that replaces what stands at an address: safe to repeat."""
+
+        def register(handler: Handler) -> Handler:
+            operation = Operation("PUT", path, handler, summary, answers, scope, body)
+            self.operations.append(replace(operation, refusals=refusals))
             return handler
 
         return register
