@@ -17,7 +17,15 @@ from uuid import uuid4
 import structlog
 
 from notifier import leases
-from notifier.channels.port import Accepted, Channel, Outcome, Outgoing, Permanent, Temporary
+from notifier.channels.port import (
+    Accepted,
+    Channel,
+    Held,
+    Outcome,
+    Outgoing,
+    Permanent,
+    Temporary,
+)
 from notifier.content import unseal
 from notifier.leases import Leased
 from shared.clock import Clock
@@ -58,6 +66,9 @@ async def step(delivery: Delivery) -> bool:
     """Send one batch of a channel; return whether more may be waiting."""
     at = delivery.clock()
     patience = delivery.patience
+    parallel = delivery.channel.parallel
+    if not parallel:
+        return False
     async with transaction(delivery.db) as tx:
         batch = await leases.lease(
             tx,
@@ -68,7 +79,7 @@ async def step(delivery: Delivery) -> bool:
             per_second=patience.per_second,
             limit=BATCH_MAX,
         )
-    gate = asyncio.Semaphore(delivery.channel.parallel)
+    gate = asyncio.Semaphore(parallel)
     # One that fails must not cancel its neighbours: they would be cut off in the middle of a send.
     results = await asyncio.gather(
         *(_deliver(delivery, leased, gate) for leased in batch), return_exceptions=True
@@ -88,11 +99,15 @@ async def _deliver(delivery: Delivery, leased: Leased, gate: asyncio.Semaphore) 
                     await leases.give_back(tx, [leased])
                 return None
             outcome = await _send(delivery, leased)
+            if isinstance(outcome, Held):
+                async with transaction(delivery.db) as tx:
+                    await leases.give_back(tx, [leased])
+                return None
             await _mark(delivery, leased, outcome)
             return outcome
 
 
-async def _send(delivery: Delivery, leased: Leased) -> Outcome:
+async def _send(delivery: Delivery, leased: Leased) -> Outcome | Held:
     try:
         content = unseal(delivery.vault, leased.sealed)
     except ValueError:
@@ -142,14 +157,18 @@ def _values(delivery: Delivery, leased: Leased, outcome: Outcome) -> dict[str, A
     """Return the columns that say what became of an attempt."""
     at = delivery.clock()
     if isinstance(outcome, Accepted):
-        sent = {"state": "sent", "provider_id": outcome.id, "reason": None, "doubtful": False}
-        return {**sent, "done_at": at}
+        sent = {"state": "sent", "provider_id": outcome.id, "reason": None}
+        return {**sent, "doubtful": outcome.perhaps_twice, "done_at": at}
     doubtful = isinstance(outcome, Temporary) and outcome.unknown
     values: dict[str, Any] = {"reason": outcome.reason, "doubtful": doubtful}
-    if isinstance(outcome, Permanent) or leased.attempt >= delivery.patience.attempts_max:
+    if isinstance(outcome, Temporary) and outcome.channel and not doubtful:
+        # Nobody is to blame among the messages: the breaker says when the channel is tried again.
+        values["attempts"] = leased.attempt - 1
+    elif isinstance(outcome, Permanent) or leased.attempt >= delivery.patience.attempts_max:
         return {**values, "state": "failed", "done_at": at}
     delays = delivery.patience.delays
-    return {**values, "due_at": at + delays[min(leased.attempt, len(delays)) - 1]}
+    pause = max(delays[min(leased.attempt, len(delays)) - 1], outcome.after or timedelta(0))
+    return {**values, "due_at": at + pause}
 
 
 def _alarm(delivery: Delivery, results: Iterable[Outcome | BaseException | None]) -> None:

@@ -6,6 +6,7 @@ under whatever event, finds its row and makes no second message.
 ::
 
     new ──▶ ready ──▶ sent
+     │        │         └──▶ undelivered    the provider took it and reported so later
      │        ├─────▶ failed     refused for good, or every attempt used up
      │        └─────▶ dropped    stale, or the balance recovered before it left
      └──▶ skipped, failed, dropped    nobody to send it to
@@ -48,7 +49,7 @@ NEW_SIGNAL: Final = "notifier.new"
 CHANNELS: Final[tuple[ChannelName, ...]] = ("sms", "email")
 UNSENT: Final = ("new", "ready")
 
-State = Literal["new", "ready", "sent", "failed", "dropped", "skipped"]
+State = Literal["new", "ready", "sent", "undelivered", "failed", "dropped", "skipped"]
 
 _NAMESPACE: Final = UUID("0d6f4f0e-3c0a-5f5b-8a3f-9a8e6a3c5b21")
 _EXPIRE_MAX: Final = 1000
@@ -80,6 +81,9 @@ message = Table(
     Column("done_at", Instant),
     Column("lease_token", Uuid),
     Column("leased_until", Instant),
+    # What the provider has reported since: delivered, undelivered or expired.
+    Column("report", Text),
+    Column("delivered_at", Instant),
     UniqueConstraint("fact", "contract", "kind", "channel"),
 )
 _unsent = message.c.state.in_(UNSENT)
@@ -90,6 +94,14 @@ Index(
     message.c.due_at,
     postgresql_where=_unsent,
     sqlite_where=_unsent,
+)
+_NAMED = message.c.provider_id.is_not(None)
+Index(
+    "ix_message_provider",
+    message.c.channel,
+    message.c.provider_id,
+    postgresql_where=_NAMED,
+    sqlite_where=_NAMED,
 )
 Index("ix_message_tried", message.c.channel, message.c.tried_at)
 Index("ix_message_contract", message.c.contract, message.c.created_at)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 from uuid import UUID
 
 from notifier.content import Content
 
-ChannelName = Literal["sms", "email"]
+ChannelName = Literal["sms", "email", "bot", "webhook"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Accepted:
     """The provider has taken the message; `id` is how it is called there."""
 
     id: str
+    perhaps_twice: bool = False
+    """An earlier attempt may have been taken, too, and this provider cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,10 @@ class Temporary:
     """The provider may have taken it all the same."""
     ours: bool = False
     """The fault is on the operator's side, such as a wrong password: a person must act."""
+    channel: bool = False
+    """The way out itself fails, whoever is written to: it counts against the channel's breaker."""
+    after: timedelta | None = None
+    """How long the provider asks to be left alone with this message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,18 @@ class Permanent:
 
     reason: str
     ours: bool = False
+    dead: bool = False
+    """The address is what is wrong: nothing will ever arrive there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Not tried at all, because the channel rests: no attempt counts, and the lease is given back.
+
+    `wait` is how long it rests at least.
+    """
+
+    wait: timedelta
 
 
 Outcome = Accepted | Temporary | Permanent
@@ -63,9 +81,9 @@ class Channel(Protocol):
 
     @property
     def parallel(self) -> int:
-        """How many messages may be on their way at once."""
+        """How many messages may be on their way at once; none while the channel rests."""
 
-    async def send(self, outgoing: Outgoing) -> Outcome:
+    async def send(self, outgoing: Outgoing) -> Outcome | Held:
         """Give one message away; expected failures are outcomes, not exceptions."""
 
     def opened(self) -> AbstractAsyncContextManager[None]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
-from notifier import access, access_leases, directory, journal
+from notifier import access, access_leases, directory, journal, report_table
 from shared import conflict, inbox, outbox
 
 SCHEMAS: tuple[MetaData, ...] = (
     directory.schema,
     journal.schema,
+    report_table.schema,
     access.schema,
     access_leases.schema,
     outbox.schema,
