@@ -726,7 +726,7 @@ def alarms(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     refunds = ("refund_settling", "refund_sending", "refund_polling", "refund_requests")
     printed = ("registration", "offsets", "printing", "apart")
     payments = ("settling", "creation", "polling", "lanes", "repeating", "capturing")
-    kept = ("charges", "charge_sending", "charging", "methods_saving", "methods_work")
+    kept = ("charges", "charge_sending", "charging", "mandates", "methods_saving", "methods_work")
     for module in (*payments, *refunds, *printed, *kept):
         monkeypatch.setattr(
             f"shared.gateway.{module}.alarm", lambda kind, **what: raised.append(kind)

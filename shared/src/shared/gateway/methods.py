@@ -7,7 +7,7 @@ told again, meets the row of its removed method instead of making another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -33,6 +33,7 @@ from shared.db import Instant, Tx, is_postgres, metadata
 from shared.gateway.consent import Consent
 from shared.gateway.method import MethodStatus
 from shared.gateway.methods_rules import Method
+from shared.rows import among
 
 LISTED_MAX: Final = 100
 
@@ -143,6 +144,16 @@ async def find(tx: Tx, method_id: UUID) -> Method | None:
 async def lock(tx: Tx, method_id: UUID) -> Method | None:
     """Return a method by our id; nobody else writes it until the transaction ends."""
     return await _one(tx, payment_method.c.id == method_id, locked=True)
+
+
+async def lock_all(tx: Tx, method_ids: Collection[UUID]) -> Sequence[Method]:
+    """Return those of many methods that there are, locked in the order of their ids.
+
+    One order for everybody, so that two batches never wait for each other.
+    """
+    mine = select(payment_method).where(among(tx, payment_method.c.id, method_ids))
+    rows = await tx.execute(mine.order_by(payment_method.c.id).with_for_update())
+    return [to_method(row) for row in rows]
 
 
 async def row_of(tx: Tx, method_id: UUID) -> Row[Any] | None:

@@ -22,6 +22,7 @@ from shared.gateway import (
     directory,
     journal,
     lanes,
+    mandates,
     methods,
     methods_work,
     offsets,
@@ -105,12 +106,14 @@ def loops(gateway: Gateway) -> Sequence[Loop]:
 
 
 def consumer(gateway: Gateway, queue: str) -> Consumer:
-    """Return what keeps the directory, sends back, charges, and takes acknowledgements."""
+    """Return what keeps the directory, sends back, forgets methods, charges, is acknowledged."""
 
     async def handle(tx: Tx, events: Sequence[Event]) -> None:
         at = gateway.clock()
         await directory.keep(tx, events)
         await refund_requests.hear(tx, gateway, events, at)
+        # First what takes a method away: a charge in the same batch does not come before it.
+        await mandates.hear(tx, gateway, events, at)
         await charges.take(tx, gateway, events, at)
         await repeating.acknowledge(tx, events, at)
         await offsets.take(tx, gateway, events)
