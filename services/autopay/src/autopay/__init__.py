@@ -1,0 +1,1 @@
+"""Charges saved cards and accounts as subscribers have asked, and stops when they say so."""

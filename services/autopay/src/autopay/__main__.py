@@ -1,0 +1,8 @@
+"""``python -m autopay serve|migrate|check``."""
+
+from autopay.app import NAME, build
+from autopay.settings import Settings
+from shared.cli import main
+
+if __name__ == "__main__":
+    main(NAME, Settings, build)

@@ -1,0 +1,33 @@
+"""Autopay's database: its own tables and those every service has."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData
+
+from autopay import (
+    accounts,
+    charges,
+    consents,
+    directory,
+    mandates,
+    methods,
+    occasions,
+    pauses,
+    watches,
+)
+from shared import conflict, inbox, outbox
+
+SCHEMAS: tuple[MetaData, ...] = (
+    directory.schema,
+    accounts.schema,
+    methods.schema,
+    mandates.schema,
+    consents.schema,
+    occasions.schema,
+    charges.schema,
+    watches.schema,
+    pauses.schema,
+    outbox.schema,
+    inbox.schema,
+    conflict.schema,
+)
