@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from core_billing import corrections, idempotency, refund_booking, refunds
+from core_billing import corrections, refund_booking, refunds
 from core_billing.refund_notices import Notice
 from core_billing.web import api
-from shared import problem
+from shared import idempotency, problem
 from shared.crypto import token_hash
 from shared.db import transaction
 from shared.money import Money

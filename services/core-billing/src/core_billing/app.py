@@ -14,7 +14,6 @@ from core_billing import (
     consumer,
     dead,
     fee_jobs,
-    idempotency,
     pending,
     promise_jobs,
     refund_reminders,
@@ -26,6 +25,7 @@ from core_billing.settings import Settings
 from core_billing.topups import CARD, PAY_PATHS, Amounts
 from core_billing.web import api, cabinet
 from core_billing.web.visit import Cabinet
+from shared import idempotency
 from shared.bus import Bus
 from shared.clock import Clock, system_clock
 from shared.loop import Loop

@@ -14,9 +14,9 @@ from typing import Final
 from core_billing import fee_due, fees
 from core_billing.fee_due import BEGINNING, Place
 from core_billing.fees import BATCH_MAX, Batch
-from core_billing.repeats import repeated
 from core_billing.rules import Core
 from shared.db import reading
+from shared.repeats import repeated
 
 LOOP_BATCH: Final = 100
 """Services of one batch of the running service: payments wait no longer than it takes."""

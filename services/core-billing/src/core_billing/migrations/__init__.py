@@ -13,7 +13,6 @@ from core_billing import (
     contracts,
     dead,
     desk,
-    idempotency,
     life,
     pending,
     policy_rows,
@@ -31,7 +30,7 @@ from core_billing import (
     uncredited,
     watches,
 )
-from shared import conflict, inbox, outbox
+from shared import conflict, idempotency, inbox, outbox
 
 SCHEMAS: Final[tuple[MetaData, ...]] = (
     accounts.schema,

@@ -14,16 +14,16 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 from pydantic import BaseModel
 
-from core_billing import audit, idempotency
-from core_billing.idempotency import Answer
-from core_billing.repeats import repeated
+from core_billing import audit
 from core_billing.rules import Core
 from core_billing.web.base import CORE
 from shared import api as apis
-from shared import log, problem
+from shared import idempotency, log, problem
 from shared.api import TOKEN
 from shared.db import Tx
 from shared.errors import SaldoError
+from shared.idempotency import Answer
+from shared.repeats import repeated
 from shared.settings import ApiToken
 
 View = TypeVar("View")

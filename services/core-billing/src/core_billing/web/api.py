@@ -11,10 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
-from core_billing import accounts, audit, contracts, history, idempotency, openings, passwords
+from core_billing import accounts, audit, contracts, history, openings, passwords
 from core_billing.contracts import Contract
 from core_billing.history import Cursor
-from core_billing.idempotency import Answer
 from core_billing.openings import Wanted
 from core_billing.registration import NewContract
 from core_billing.rules import Core
@@ -28,9 +27,11 @@ from core_billing.web.views import (
     entry_view,
 )
 from shared import api as apis
+from shared import idempotency
 from shared.api import TOKEN
 from shared.db import Tx, reading, transaction
 from shared.errors import Conflict, FieldError, Text
+from shared.idempotency import Answer
 from shared.log import correlation_id
 from shared.settings import ApiToken
 
