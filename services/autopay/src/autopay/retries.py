@@ -13,10 +13,10 @@ from datetime import date, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
+from autopay.mandate import MethodName
 from autopay.reasons import Way
 from autopay.retry_limits import WINDOW, Rules, Try, free_at, morning_after
 from autopay.schedule import day_in, day_of, moment, month_after
-from shared.events_autopay import MethodName
 
 __all__ = ["WINDOW", "Decision", "MethodName", "Rules", "Situation", "Try", "after", "begin"]
 

@@ -12,9 +12,9 @@ from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from autopay.mandate import MethodName
 from autopay.reasons import TECHNICAL, WAYS, Way, reached, way
 from autopay.schedule import day_of, moment, month_of
-from shared.events_autopay import MethodName
 from shared.events_gateway import FailureClass
 
 SCHEME_DAY: Final = timedelta(hours=24)
