@@ -37,13 +37,13 @@ PROVIDER_CALLS = Histogram(
 )
 BREAKER_STATE = Gauge(
     "saldo_provider_breaker_state",
-    "The circuit breaker of a shop: 0 closed, 1 trying one call, 2 open",
+    "The circuit breaker of a shop or a channel: 0 closed, 1 trying one call, 2 open",
     ["shop"],
     registry=REGISTRY,
 )
 BREAKER_OPEN_SECONDS = Counter(
     "saldo_provider_breaker_open_seconds_total",
-    "Seconds in which calls to a shop were held back because it did not answer",
+    "Seconds in which calls to a shop or a channel were held back for want of answers",
     ["shop"],
     registry=REGISTRY,
 )

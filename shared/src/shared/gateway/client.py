@@ -17,8 +17,8 @@ from typing import Any, Final, NamedTuple
 
 import aiohttp
 
+from shared.breaker import PROBING, Breaker
 from shared.gateway.answer import Answer
-from shared.gateway.breaker import PROBING, Breaker
 from shared.gateway.bucket import Bucket
 from shared.gateway.journal import Entry, Journal
 from shared.gateway.provider import Failure, Missing, Throttled, Unclear

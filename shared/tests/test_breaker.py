@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.gateway import breaker as breakers
-from shared.gateway.breaker import PROBING, Breaker, Pass, State
+from shared import breaker as breakers
+from shared.breaker import PROBING, Breaker, Pass, State
 from shared.metrics import ALARMS, BREAKER_OPEN_SECONDS, BREAKER_STATE
 
 SHOP = "bank:breaker"
@@ -139,3 +139,14 @@ def test_it_never_stays_open_for_a_provider_that_answers(steps: list[Any]) -> No
     now[0] += 4
     _call(breaker, True)
     assert breaker.state is State.CLOSED
+
+
+def test_how_long_calls_wait(breaker: Breaker, now: list[float]) -> None:
+    assert not breaker.wait()
+    for _ in range(3):
+        _call(breaker, False)
+    assert breaker.wait() == SECOND
+    now[0] += 1
+    assert not breaker.wait(), "a probe may be made"
+    breaker.enter()
+    assert breaker.wait() == PROBING

@@ -44,7 +44,7 @@ class Pass:
 
 
 class Breaker:
-    """Watches one shop's calls."""
+    """Watches the calls to one provider: a shop, or a channel that messages leave by."""
 
     def __init__(
         self,
@@ -85,6 +85,13 @@ class Breaker:
             return timedelta(seconds=self._probe_at - now)
         self._become(State.HALF_OPEN)
         return Pass(self._period)
+
+    def wait(self) -> timedelta:
+        """Return how long calls are held back; nothing where one may be made now."""
+        if self._state is State.HALF_OPEN:
+            return PROBING
+        left = self._probe_at - self._now() if self._state is State.OPEN else 0.0
+        return timedelta(seconds=max(0.0, left))
 
     def holds(self, given: Pass) -> bool:
         """Say whether leave still stands after waiting for something else."""
