@@ -50,6 +50,8 @@ async def test_each_contract_hears_of_its_own_part(books: Any) -> None:
         "amount_kopecks": 70,
         "balance_kopecks": 100_070,
         "available_kopecks": 150_070,
+        "posted_at": "2026-11-22T12:00:00Z",
+        "charge_id": None,
     }
     assert datetime.fromisoformat(first["data"]["occurred_at"]) == paid_at
     assert (first["subject"], first["correlationid"]) == ("A", "correlation-p1")
@@ -57,6 +59,24 @@ async def test_each_contract_hears_of_its_own_part(books: Any) -> None:
     assert first["id"] == str(known)
     assert (second["subject"], second["data"]["amount_kopecks"]) == ("B", 30)
     assert second["data"]["available_kopecks"] == second["data"]["balance_kopecks"] == 50_030
+
+
+async def test_a_charge_is_named_and_moments_follow_the_balances(books: Any) -> None:
+    await books.open("A", "B")
+    await books.arrive(
+        books.paid("p1", 100, ("A", 100), charge_id="charge-1"),
+        books.paid("p2", 5, ("B", 5)),
+        books.paid("p3", 50, ("A", 50)),
+    )
+    said = [event["data"] for event in await books.said("payment.posted")]
+    assert [one["charge_id"] for one in said] == ["charge-1", None, None]
+    assert [one["posted_at"][17:] for one in said] == ["59.999999Z", "00Z", "00Z"]
+    async with transaction(books.db) as tx:
+        await tx.execute(delete(outbox))
+    books.clock.advance(timedelta(days=1))
+    await books.arrive(books.paid("p1", 100, ("A", 100), charge_id="charge-1"))
+    [again] = await books.said("payment.posted")
+    assert again["data"] == said[0]
 
 
 async def test_held_money_is_told_and_alarmed(books: Any) -> None:

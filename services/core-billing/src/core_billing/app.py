@@ -76,6 +76,7 @@ def _blocking(made: Core, settings: Settings, bus: Bus) -> Loop:
 
 
 def _cabinet(made: Core, settings: Settings) -> web.Application:
+    gateways = [name for name in PAY_PATHS if name in settings.services] or [CARD]
     return cabinet.application(
         Cabinet(
             db=made.db,
@@ -85,7 +86,9 @@ def _cabinet(made: Core, settings: Settings) -> web.Application:
             poll_seconds=settings.poll_seconds,
             trusted_proxies=settings.trusted_proxies,
             suggested_kopecks=settings.topup_suggested.kopecks,
-            gateways=[name for name in PAY_PATHS if name in settings.services] or [CARD],
+            gateways=gateways,
+            saves=settings.save_methods and CARD in gateways,
+            services=frozenset(settings.services),
             amounts=Amounts(settings.topup_min.kopecks, settings.topup_max.kopecks),
         )
     )

@@ -94,6 +94,7 @@ def _arrival(event: Event) -> Arrival:
         paid_at=said.paid_at,
         method=said.method,
         order_id=said.order_id,
+        charge_id=said.charge_id,
         suspense=said.suspense,
     )
     return Arrival(payment, event.correlation_id)

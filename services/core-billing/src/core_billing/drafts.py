@@ -5,9 +5,9 @@ What cannot go to a contract is held in the source's suspense account; nothing i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from core_billing import accounts
@@ -33,6 +33,8 @@ class Payment:
     paid_at: datetime
     method: str = ""
     order_id: str | None = None
+    charge_id: str | None = None
+    """The charge of autopay that brought it: told to others, and not kept."""
     suspense: str | None = None
     """Why none of it may go to the contracts, where the source has such a reason."""
     category: int = 0
@@ -61,6 +63,8 @@ class Draft:
     revision: int
     parts: tuple[Part, ...]
     suspense_reason: str | None
+    ahead: timedelta = timedelta(0)
+    """How long before its batch's moment it counts as posted, see `in_turn`."""
 
 
 def draft(payment: Payment, source: Source, kept: Mapping[str, Kept]) -> Draft:
@@ -85,13 +89,28 @@ def draft(payment: Payment, source: Source, kept: Mapping[str, Kept]) -> Draft:
     return Draft(payment, source, 1, parts, reason)
 
 
+def in_turn(drafts: Sequence[Draft]) -> list[Draft]:
+    """Give payments of one batch to the same contract moments of their own, the last one `at`.
+
+    Others order the balances they hear of by these moments. A microsecond lies between two.
+    """
+    follow: dict[str, int] = {}
+    turned: list[Draft] = []
+    for one in reversed(drafts):
+        names = {part.account for part in one.parts if part.account is not None}
+        after = max((follow.get(name, 0) for name in names), default=0)
+        follow |= dict.fromkeys(names, after + 1)
+        turned.append(replace(one, ahead=timedelta(microseconds=after)) if after else one)
+    return turned[::-1]
+
+
 def payment_row(draft: Draft, at: datetime) -> dict[str, Any]:
     """Return the columns of the revision's payment, registered at a moment."""
     payment = draft.payment
     return {
         "amount_kopecks": payment.amount_kopecks,
         "paid_at": payment.paid_at,
-        "registered_at": at,
+        "registered_at": at - draft.ahead,
         "source_id": draft.source.id,
         "revision": draft.revision,
         "category": payment.category,

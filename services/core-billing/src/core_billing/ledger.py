@@ -18,7 +18,7 @@ from sqlalchemy import Row
 
 from core_billing import accounts, postings
 from core_billing.accounts import Kept
-from core_billing.drafts import Draft, Payment, Reference, draft, payment_row, posting_row
+from core_billing.drafts import Draft, Payment, Reference, draft, in_turn, payment_row, posting_row
 from shared.db import Tx
 
 
@@ -56,6 +56,7 @@ class Receipt:
     outcome: Outcome
     payment_id: int
     amount_kopecks: int
+    posted_at: datetime
     credits: tuple[Credit, ...] = ()
     suspense_kopecks: int = 0
     suspense_reason: str | None = None
@@ -81,7 +82,7 @@ async def post(tx: Tx, payments: Sequence[Payment], at: datetime) -> list[Receip
     kept = await accounts.lock(
         tx, {accounts.of_contract(number) for payment in new for number, _ in payment.allocations}
     )
-    drafts = [draft(payment, sources[payment.source], kept) for payment in new]
+    drafts = in_turn([draft(payment, sources[payment.source], kept) for payment in new])
     written = await write(tx, drafts, kept, at)
     fresh = {first[reference] for reference in written}
     receipts = written | await find(tx, first.keys() - written.keys())
@@ -106,7 +107,7 @@ async def write(
     # In the order of the ids, so that each balance in the history follows from the one before.
     for key, payment_id in sorted(ids.items(), key=lambda item: item[1]):
         made = [posting_row(payment_id, known[key], p, kept, balances) for p in known[key].parts]
-        receipts[known[key].payment.reference] = _receipt(payment_id, known[key], made, kept)
+        receipts[known[key].payment.reference] = _receipt(payment_id, known[key], made, kept, at)
         rows += made
     moved = {name: kopecks - kept[name].kopecks for name, kopecks in balances.items()}
     deltas = {kept[name].account_id: kopecks for name, kopecks in moved.items() if kopecks}
@@ -129,7 +130,11 @@ async def find(tx: Tx, references: Collection[Reference]) -> dict[Reference, Rec
 
 
 def _receipt(
-    payment_id: int, draft: Draft, rows: Sequence[Mapping[str, Any]], kept: Mapping[str, Kept]
+    payment_id: int,
+    draft: Draft,
+    rows: Sequence[Mapping[str, Any]],
+    kept: Mapping[str, Kept],
+    at: datetime,
 ) -> Receipt:
     credited = tuple(
         _credit(
@@ -144,7 +149,8 @@ def _receipt(
     held = sum(part.kopecks for part in draft.parts if part.line > 0 and part.account is None)
     outcome = Outcome.POSTED if draft.suspense_reason is None else Outcome.SUSPENSE
     amount = draft.payment.amount_kopecks
-    return Receipt(outcome, payment_id, amount, credited, held, draft.suspense_reason)
+    posted_at, reason = at - draft.ahead, draft.suspense_reason
+    return Receipt(outcome, payment_id, amount, posted_at, credited, held, reason)
 
 
 def _credit(name: str, kept: Kept, kopecks: int, balance: int) -> Credit:
@@ -158,8 +164,10 @@ def _receipt_of(rows: Sequence[Row[Any]]) -> Receipt:
     credited = tuple(_credit_of(row) for row in rows if _kept_balance(row) is not None)
     held = sum(row.kopecks for row in rows if row.credit_id == row.suspense_id)
     taken = sum(row.kopecks for row in rows if row.debit_id == row.suspense_id)
-    reason = one.suspense_reason
-    return Receipt(Outcome.REPEAT, one.id, one.amount_kopecks, credited, held - taken, reason)
+    return Receipt(
+        *(Outcome.REPEAT, one.id, one.amount_kopecks, one.registered_at),
+        *(credited, held - taken, one.suspense_reason),
+    )
 
 
 def _kept_balance(row: Row[Any]) -> int | None:

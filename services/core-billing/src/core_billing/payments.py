@@ -140,6 +140,8 @@ def _posted(rules: Rules, arrival: Arrival, receipt: Receipt, suffix: str) -> li
             amount_kopecks=credit.amount_kopecks,
             balance_kopecks=credit.balance_kopecks,
             available_kopecks=credit.available_kopecks,
+            posted_at=receipt.posted_at,
+            charge_id=payment.charge_id,
         ).event(
             rules.producer.name,
             subject=credit.number,

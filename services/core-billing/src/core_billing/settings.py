@@ -40,6 +40,12 @@ class Settings(Common):
         description="filled into the cabinet's form where nothing is missing",
     )
 
+    save_methods: bool = Field(
+        False,
+        validation_alias="CORE_BILLING_SAVE_METHODS",
+        description="ask in the cabinet for leave to save the card of a top-up for autopay",
+    )
+
     timezone: Zone = Field(
         MOSCOW,
         validation_alias="CORE_BILLING_TIMEZONE",

@@ -115,9 +115,9 @@ async def _post_simple(fetch: Fetch, payment: Payment, at: datetime) -> Receipt 
     payment_id, account_id, balance, floor, reason = row
     amount = payment.amount_kopecks
     if reason is not None:
-        return Receipt(Outcome.SUSPENSE, payment_id, amount, (), amount, reason)
+        return Receipt(Outcome.SUSPENSE, payment_id, amount, at, (), amount, reason)
     credit = Credit(number, account_id, amount, balance, balance + floor)
-    return Receipt(Outcome.POSTED, payment_id, amount, (credit,))
+    return Receipt(Outcome.POSTED, payment_id, amount, at, (credit,))
 
 
 async def _prepared(connection: AsyncConnection) -> Fetch:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
-from urllib.parse import urlencode
+from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
@@ -30,7 +29,6 @@ from sqlalchemy import (
 
 from core_billing.postings import payment
 from shared import log
-from shared.crypto import Link, Signer, write_link
 from shared.db import Database, Instant, Tx, metadata, transaction
 from shared.errors import Text as Words
 from shared.errors import TooMany, invalid
@@ -41,7 +39,6 @@ CARD: Final = "gateway-yookassa"
 SBP: Final = "gateway-sbp"
 PAY_PATHS: Final[Mapping[str, str]] = {CARD: "/yookassa/pay", SBP: "/sbp/pay"}
 """The gateways that take top-ups, and where."""
-PURPOSE: Final = "pay"
 LINK_AGE_MAX: Final = timedelta(hours=1)
 """As long as the provider waits for a payer; a later link could only open a canceled payment."""
 PER_HOUR_MAX: Final = 30
@@ -68,6 +65,8 @@ topup = Table(
     Column("gateway", Text, nullable=False, server_default=CARD),
     Column("created_at", Instant, nullable=False),
     Column("canceled_at", Instant),
+    Column("agreed_version", Text),
+    Column("agreed_address", Text),
 )
 Index("ix_topup_contract", topup.c.contract, topup.c.created_at)
 Index("ix_topup_created_at", topup.c.created_at)
@@ -85,6 +84,17 @@ class Topup:
     canceled_at: datetime | None
     gateway: str = CARD
     """Who takes it."""
+    agreed_version: str | None = None
+    """The text under which the subscriber had their card saved; None where they did not."""
+    agreed_address: str | None = None
+    """The IP address they agreed from, where it is known."""
+
+
+class Agreed(NamedTuple):
+    """A subscriber's consent to have the card of a top-up saved: to which text, from where."""
+
+    version: str
+    address: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +132,17 @@ def amount(text: str, limits: Amounts) -> int:
 
 
 async def order(
-    tx: Tx, contract: str, amount_kopecks: int, at: datetime, gateway: str = CARD
+    tx: Tx,
+    contract: str,
+    amount_kopecks: int,
+    at: datetime,
+    gateway: str = CARD,
+    agreed: Agreed | None = None,
 ) -> Topup:
     """Write an order down; raises TooMany after 30 of them for one contract within an hour.
 
-    By SBP the order that waits for the same sum is returned, because its code is still good.
+    With `agreed` the card it is paid with is saved. By SBP the order that waits for the same sum is
+    returned, because its code is still good.
     """
     if gateway == SBP and (before := await _waiting(tx, contract, amount_kopecks, at)) is not None:
         return before
@@ -137,7 +153,8 @@ async def order(
             retry_after_seconds=600,
         )
     correlation_id = log.correlation_id() or log.new_correlation_id()
-    made = Topup(uuid4(), contract, amount_kopecks, correlation_id, at, None, gateway)
+    consent = agreed or (None, None)
+    made = Topup(uuid4(), contract, amount_kopecks, correlation_id, at, None, gateway, *consent)
     await tx.execute(topup.insert().values(**_row(made)))
     return made
 
@@ -191,23 +208,6 @@ async def prune(db: Database, at: datetime) -> int:
     old = select(topup.c.order_id).where(topup.c.created_at < at - KEPT).limit(_PRUNE_MAX)
     async with transaction(db) as tx:
         return (await tx.execute(delete(topup).where(topup.c.order_id.in_(old)))).rowcount
-
-
-def pay_address(signer: Signer, ordered: Topup, return_url: str, at: datetime) -> str:
-    """Return where the subscriber pays this order: the gateway's page with a signed link."""
-    link = Link(
-        audience=ordered.gateway,
-        purpose=PURPOSE,
-        subject=str(ordered.order_id),
-        expires_at=at + LINK_AGE_MAX,
-        claims={
-            "contract": ordered.contract,
-            "amount_kopecks": ordered.amount_kopecks,
-            "return_url": return_url,
-            "correlation_id": ordered.correlation_id,
-        },
-    )
-    return f"{PAY_PATHS[ordered.gateway]}?{urlencode({'order': write_link(signer, link)})}"
 
 
 def _uuid(text: str) -> UUID | None:

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from core_billing import sessions
-from core_billing.web import sign_in, topup_pages
+from core_billing.web import links, saving, sign_in, topup_pages
 from core_billing.web.texts import TEXTS
 from core_billing.web.visit import CABINET, Cabinet, Visit, read_form, see_other, signed_in
 from shared.db import reading, transaction
@@ -28,7 +28,7 @@ def application(cabinet: Cabinet) -> web.Application:
     app = web.Application()
     app[CABINET] = cabinet
     app[sign_in.CHECKS] = asyncio.Semaphore(sign_in.CHECKS_AT_ONCE)
-    pages.setup(app, __name__.rpartition(".")[0], TEXTS)
+    pages.setup(app, __name__.rpartition(".")[0], {**TEXTS, **saving.TEXTS})
     add = app.router
     add.add_get("", _to_home)
     add.add_get("/", topup_pages.home, name="home")
@@ -40,6 +40,8 @@ def application(cabinet: Cabinet) -> web.Application:
     add.add_get(f"/topups/{_ID}", topup_pages.show, name="topup")
     add.add_get(f"/topups/{_ID}/status", topup_pages.status, name="topup_status")
     add.add_get(f"/topups/{_ID}/pay", topup_pages.pay, name="topup_pay")
+    add.add_get("/autopay", links.autopay, name="autopay")
+    add.add_get("/messages", links.messages, name="messages")
     add.add_get("/sessions", _sessions, name="sessions")
     add.add_post(f"/sessions/{_ID}/end", _end_session, name="session_end")
     return app

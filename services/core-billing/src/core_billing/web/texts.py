@@ -49,6 +49,8 @@ TEXTS: Final[Catalogue] = {
         "The contract is closed and takes no payments",
         "Договор закрыт и платежей не принимает",
     ),
+    "autopay": Text("Autopay", "Автоплатёж"),
+    "messages": Text("Notifications", "Уведомления"),
     # History
     "recent": Text("Recent entries", "Последние операции"),
     "no_entries": Text("Nothing here yet", "Операций пока не было"),

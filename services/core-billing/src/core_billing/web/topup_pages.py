@@ -9,11 +9,12 @@ from uuid import UUID
 
 from aiohttp import web
 
-from core_billing import contracts, history, topups
+from core_billing import contracts, history, topup_links, topups
 from core_billing.contracts import Contract
 from core_billing.topups import Outcome, State, Topup
-from core_billing.web.visit import Visit, read_form, see_other, signed_in
-from shared.db import Tx, reading, transaction
+from core_billing.web import links, saving
+from core_billing.web.visit import Visit, own_contract, read_form, see_other, signed_in
+from shared.db import reading, transaction
 from shared.errors import Conflict, Invalid, NotFound, Text
 from shared.web import pages
 
@@ -21,7 +22,6 @@ ENTRIES_MAX: Final = 20
 BY: Final[Mapping[str, str]] = {"card": topups.CARD, "sbp": topups.SBP}
 """What the form's buttons say, and which gateway that is."""
 _FINAL: Final[tuple[State, ...]] = ("credited", "held", "canceled")
-_NO_CONTRACT: Final = Text("You have no such contract", "У вас нет такого договора")
 _NO_TOPUP: Final = Text("You have no such top-up", "У вас нет такого пополнения")
 _CLOSED: Final = Text(
     "The contract is closed and takes no payments", "Договор закрыт и платежей не принимает"
@@ -49,16 +49,18 @@ async def order(request: web.Request, visit: Visit) -> web.Response:
     form = await read_form(request, visit)
     number, text = form.get("contract", "").strip(), form.get("amount", "")
     async with reading(visit.cabinet.db) as tx:
-        contract = await _own(tx, visit, number)
+        contract = await own_contract(tx, visit, number)
     if not contract.open:
         raise Conflict(_CLOSED)
     try:
         kopecks = topups.amount(text, visit.cabinet.amounts)
     except Invalid as error:
-        return await _home(request, visit, typed={number: text}, error=error)
-    at = visit.cabinet.clock()
+        ticked = saving.FIELD in form
+        return await _home(request, visit, typed={number: text}, error=error, ticked=ticked)
+    at, gateway = visit.cabinet.clock(), _gateway(visit, form)
+    agreed = saving.agreed(request, visit, form, gateway)
     async with transaction(visit.cabinet.db) as tx:
-        ordered = await topups.order(tx, number, kopecks, at, _gateway(visit, form))
+        ordered = await topups.order(tx, number, kopecks, at, gateway, agreed)
     return see_other(_pay_address(request, visit, ordered))
 
 
@@ -71,6 +73,7 @@ async def show(request: web.Request, visit: Visit) -> web.Response:
         "topup.html",
         by=next((by for by, gateway in BY.items() if gateway == ordered.gateway), None),
         pays_under=visit.cabinet.public_url,
+        saves=visit.cabinet.saves and ordered.gateway == topups.CARD,
         ordered=ordered,
         said=said,
         poll_seconds=visit.cabinet.poll_seconds,
@@ -112,6 +115,7 @@ async def _home(
     visit: Visit,
     typed: Mapping[str, str] | None = None,
     error: Invalid | None = None,
+    ticked: bool = False,
 ) -> web.Response:
     async with reading(visit.cabinet.db) as tx:
         mine = await contracts.of_subscriber(tx, visit.reader.id)
@@ -130,6 +134,10 @@ async def _home(
         suggested_kopecks=visit.cabinet.suggested_kopecks,
         typed_amounts=typed or {},
         errors=dict.fromkeys(typed or {}, wrong),
+        saves=visit.cabinet.saves,
+        ticked=ticked,
+        has_autopay=links.AUTOPAY.audience in visit.cabinet.services,
+        has_messages=links.MESSAGES.audience in visit.cabinet.services,
         timezone=visit.reader.timezone,
         csrf=visit.csrf,
     )
@@ -141,16 +149,9 @@ async def _look(request: web.Request, visit: Visit) -> tuple[Topup, Said]:
         ordered = await topups.find(tx, UUID(request.match_info["id"]))
         if ordered is None:
             raise NotFound(_NO_TOPUP)
-        contract = await _own(tx, visit, ordered.contract, _NO_TOPUP)
+        contract = await own_contract(tx, visit, ordered.contract, _NO_TOPUP)
         outcome = await topups.outcome(tx, ordered, visit.cabinet.clock())
     return ordered, _said(request, outcome, contract)
-
-
-async def _own(tx: Tx, visit: Visit, number: str, otherwise: Text = _NO_CONTRACT) -> Contract:
-    contract = await contracts.find(tx, number)
-    if contract is None or contract.subscriber_id != visit.reader.id:
-        raise NotFound(otherwise)
-    return contract
 
 
 def _said(request: web.Request, outcome: Outcome, contract: Contract) -> Said:
@@ -169,6 +170,10 @@ def _said(request: web.Request, outcome: Outcome, contract: Contract) -> Said:
 def _pay_address(request: web.Request, visit: Visit, ordered: Topup) -> str:
     cabinet = visit.cabinet
     back = pages.address(request, "topup", id=str(ordered.order_id))
-    return topups.pay_address(
-        cabinet.signer, ordered, f"{cabinet.public_url}{back}", cabinet.clock()
+    return topup_links.pay_address(
+        cabinet.signer,
+        ordered,
+        f"{cabinet.public_url}{back}",
+        cabinet.clock(),
+        asks=cabinet.saves,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Final
@@ -10,20 +10,22 @@ from urllib.parse import urlencode
 
 from aiohttp import hdrs, web
 
-from core_billing import sessions, subscribers
+from core_billing import contracts, sessions, subscribers
 from core_billing.attempts import Limits
+from core_billing.contracts import Contract
 from core_billing.sessions import Session
 from core_billing.subscribers import Reader
 from core_billing.topups import CARD, Amounts
 from shared.client import Network
 from shared.clock import Clock
 from shared.crypto import Signer
-from shared.db import Database, reading
-from shared.errors import Text, Unauthorized
+from shared.db import Database, Tx, reading
+from shared.errors import NotFound, Text, Unauthorized
 from shared.web import csrf, forms, pages
 
 COOKIE: Final = "saldo_session"
 _TOKEN_LENGTH_MAX: Final = 64
+_NO_CONTRACT: Final = Text("You have no such contract", "У вас нет такого договора")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Cabinet:
     amounts: Amounts = field(default_factory=Amounts)
     gateways: Sequence[str] = (CARD,)
     """Who takes top-ups; the first where the form does not say."""
+    saves: bool = False
+    """Whether subscribers are asked for leave to save the card they top up with."""
+    services: Collection[str] = ()
+    """Who runs beside us: only to their pages does the cabinet lead."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -77,6 +83,16 @@ def signed_in(handler: PersonalHandler) -> Handler:
         return await handler(request, visit)
 
     return guarded
+
+
+async def own_contract(
+    tx: Tx, visit: Visit, number: str, otherwise: Text = _NO_CONTRACT
+) -> Contract:
+    """Return a contract of this visitor; raises NotFound for others', as for those that are not."""
+    contract = await contracts.find(tx, number)
+    if contract is None or contract.subscriber_id != visit.reader.id:
+        raise NotFound(otherwise)
+    return contract
 
 
 async def read_form(request: web.Request, visit: Visit) -> Mapping[str, str]:
