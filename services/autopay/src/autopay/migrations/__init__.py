@@ -15,7 +15,7 @@ from autopay import (
     pauses,
     watches,
 )
-from shared import conflict, inbox, outbox
+from shared import conflict, idempotency, inbox, outbox
 
 SCHEMAS: tuple[MetaData, ...] = (
     directory.schema,
@@ -27,6 +27,7 @@ SCHEMAS: tuple[MetaData, ...] = (
     charges.schema,
     watches.schema,
     pauses.schema,
+    idempotency.schema,
     outbox.schema,
     inbox.schema,
     conflict.schema,
