@@ -89,6 +89,19 @@ MESSAGES = Counter(
     ["channel", "outcome"],
     registry=REGISTRY,
 )
+CHANNEL_THROTTLED = Counter(
+    "saldo_channel_throttled_total",
+    "Answers of a message channel's provider that ask for fewer messages",
+    ["channel"],
+    registry=REGISTRY,
+)
+REPORTS = Counter(
+    "saldo_message_reports_total",
+    "Providers' reports of delivery by outcome: delivered, undelivered, expired, passing, "
+    "unknown, refused, malformed",
+    ["provider", "outcome"],
+    registry=REGISTRY,
+)
 WEBHOOKS = Counter(
     "saldo_webhook_attempts_total",
     "Attempts to tell the access controller who is blocked, by outcome: delivered, failed",

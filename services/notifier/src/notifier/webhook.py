@@ -83,7 +83,12 @@ def message_id(contract: str, revision: int) -> str:
 
 def headers(secrets: Sequence[bytes], state: Leased, body: bytes, at: datetime) -> dict[str, str]:
     """Return the headers of an attempt made at a moment."""
-    this, timestamp = message_id(state.contract, state.revision), int(at.timestamp())
+    return signed(secrets, message_id(state.contract, state.revision), body, at)
+
+
+def signed(secrets: Sequence[bytes], this: str, body: bytes, at: datetime) -> dict[str, str]:
+    """Return the headers of a webhook with an id, as it is sent at a moment."""
+    timestamp = int(at.timestamp())
     return {
         "Content-Type": "application/json",
         "User-Agent": "Saldo",

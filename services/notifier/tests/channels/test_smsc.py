@@ -152,7 +152,7 @@ async def test_nobody_listens(outgoing: Callable[..., Outgoing], unused_tcp_port
     channel = Smsc(f"http://127.0.0.1:{unused_tcp_port}", "demo", "secret", "", 5)
     async with channel.opened():
         refused = await channel.send(outgoing(to="+79161234567"))
-        assert refused == Temporary("smsc: cannot connect (ClientConnectorError)")
+        assert refused == Temporary("smsc: cannot connect (ClientConnectorError)", channel=True)
         doubted = await channel.send(outgoing(to="+79161234567", doubtful=True))
         assert isinstance(doubted, Temporary)
         assert doubted.unknown

@@ -23,6 +23,8 @@ class Outgoing:
     created_at: datetime
     doubtful: bool = False
     """An earlier attempt may have succeeded: its outcome was never learnt."""
+    kind: str = ""
+    contract: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,17 +21,23 @@ _NOT_FOUND_ERROR: Final = 3
 _OURS: Final = (1, 2, 4)
 """Errors of a question about a status that a person must mend; 9 is haste."""
 _UNREADABLE: Final = -1_000_000
-_NO_ANSWER: Final = Temporary("smsc: an answer of an unknown shape", unknown=True, ours=True)
+_NO_ANSWER: Final = Temporary(
+    "smsc: an answer of an unknown shape", unknown=True, ours=True, channel=True
+)
 
 _REFUSALS: Final[Mapping[int, Outcome]] = {
     1: Permanent("smsc 1: wrong parameters", ours=True),
-    2: Temporary("smsc 2: wrong login or password, or our address is not on the list", ours=True),
-    3: Temporary("smsc 3: the account is out of money", ours=True),
-    4: Temporary("smsc 4: our address is blocked for a while", ours=True),
+    2: Temporary(
+        "smsc 2: wrong login or password, or our address is not on the list",
+        ours=True,
+        channel=True,
+    ),
+    3: Temporary("smsc 3: the account is out of money", ours=True, channel=True),
+    4: Temporary("smsc 4: our address is blocked for a while", ours=True, channel=True),
     5: Permanent("smsc 5: wrong date format", ours=True),
     6: Permanent("smsc 6: the text or the sender's name is forbidden", ours=True),
-    7: Permanent("smsc 7: wrong phone number"),
-    8: Permanent("smsc 8: this number cannot be reached"),
+    7: Permanent("smsc 7: wrong phone number", dead=True),
+    8: Permanent("smsc 8: this number cannot be reached", dead=True),
     # Said of a repeated request, too, and then the first one was taken.
     9: Temporary("smsc 9: the same request twice in a minute, or too many at once", unknown=True),
 }
@@ -96,7 +102,8 @@ def _read(status: int, body: bytes) -> Mapping[str, Any] | Temporary:
         said = None
     if status != 200 or type(said) is not dict:
         refused = 400 <= status < 500
-        return Temporary(f"smsc: HTTP {status}, no JSON object", unknown=True, ours=refused)
+        reason = f"smsc: HTTP {status}, no JSON object"
+        return Temporary(reason, unknown=True, ours=refused, channel=True)
     return said
 
 
