@@ -79,6 +79,15 @@ async def test_an_order_may_carry_its_own_consent(stand: Any, caller: Any) -> No
     )
 
 
+async def test_a_no_that_was_said_to_the_cabinet_is_not_asked_for_again(
+    stand: Any, caller: Any
+) -> None:
+    status, _, _ = await caller.open(_link(stand, save_asked=True))
+    assert status == 303
+    assert (await _row(stand)).consent is None
+    assert orjson.loads(stand.provider.sent[0][1])["save"] is False
+
+
 async def test_a_shop_that_saves_nothing_asks_nothing(stand: Any, caller: Any) -> None:
     shop = stand.provider.shop
     stand.gateway.terms[shop] = replace(stand.gateway.terms[shop], saves=False)

@@ -67,3 +67,12 @@ class Settings(Common):
                 " <= CORE_BILLING_TOPUP_MAX"
             )
         return self
+
+    @model_validator(mode="after")
+    def _saved_cards_have_a_use(self) -> Self:
+        # The consent names the page of autopay as the place to refuse.
+        if self.save_methods and "autopay" not in self.services:
+            raise ValueError(
+                "CORE_BILLING_SAVE_METHODS saves cards for autopay: name it in SALDO_SERVICES"
+            )
+        return self

@@ -46,3 +46,15 @@ def test_limits_that_do_not_fit_are_named(
 ) -> None:
     with pytest.raises(SettingsError, match="CORE_BILLING_TOPUP_MIN"):
         given(monkeypatch, **{f"CORE_BILLING_TOPUP_{name}": value})
+
+
+async def test_cards_are_saved_only_for_autopay(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = {"CORE_BILLING_SAVE_METHODS": "true"}
+    with pytest.raises(SettingsError, match="SALDO_SERVICES"):
+        given(monkeypatch, **wanted)
+    deployed = ("core-billing,gateway-sbp,autopay", "core-billing,gateway-yookassa,autopay")
+    for services, saves in zip(deployed, (False, True), strict=True):
+        service = app.build(given(monkeypatch, SALDO_SERVICES=services, **wanted))
+        cabinet = service.mounts["/cabinet"][CABINET]
+        assert (cabinet.saves, "autopay" in cabinet.services) == (saves, True)
+        await service.db.close()

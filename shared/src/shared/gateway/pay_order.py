@@ -35,6 +35,8 @@ class PayOrder(BaseModel):
     correlation_id: str | None = None
     save_method: SaveMethod | None = None
     """The consent that whoever signed the order has taken, with what the payer saw."""
+    save_asked: bool = False
+    """Whether whoever signed the order has asked for one: who has said no is not asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Opened:
     token: str
     contract: str
     wish: Wish
+    save_asked: bool = False
+    """Whether the payer has been asked for leave to save what they pay with."""
 
     @property
     def back(self) -> str:
@@ -61,7 +65,8 @@ def opened(gateway: Gateway, audience: str, token: str) -> Opened:
         raise BadRequest(
             Text("The order in the link is incomplete", "Заказ в ссылке неполон")
         ) from error
-    return Opened(token, order.contract, _wish(link, order, at))
+    asked = order.save_asked or order.save_method is not None
+    return Opened(token, order.contract, _wish(link, order, at), asked)
 
 
 async def shop_of(gateway: Gateway, contract: str, patience: timedelta) -> Provider | None:

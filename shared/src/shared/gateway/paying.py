@@ -66,7 +66,7 @@ async def begin_order(
     terms.check_amount(amount)
     fitting = terms.fitting(amount)
     kept = any(map(terms.keeps, fitting)) if fitting else terms.saves
-    saves = kept and order.wish.consent is None and await _saves(gateway, shop.shop)
+    saves = kept and not order.save_asked and await _saves(gateway, shop.shop)
     asked = Question(fitting if len(fitting) > 1 else (), terms.receipts, saves=saves)
     code = given.method if given is not None else None
     unasked = given is None and (asked.receipts is not None or asked.saves)
