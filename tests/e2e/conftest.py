@@ -50,7 +50,7 @@ def _databases(stack: ExitStack, server: str) -> Callable[[str], str]:
     def create(service: str) -> str:
         name = databases.fresh_name(service)
         stack.callback(lambda: run_aside(databases.drop(server, name)))
-        return run_aside(databases.create(server, name))
+        return run_aside(databases.create(server, name, durable=False))
 
     return create
 

@@ -72,7 +72,7 @@ def postgres_databases(postgres_server: str) -> Iterator[Databases]:
         def create(service: str) -> str:
             name = databases.fresh_name(service)
             created.callback(lambda: run_aside(databases.drop(postgres_server, name)))
-            return run_aside(databases.create(postgres_server, name))
+            return run_aside(databases.create(postgres_server, name, durable=False))
 
         yield create
 

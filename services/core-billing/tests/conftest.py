@@ -152,7 +152,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres_database(postgres_server: str) -> Iterator[str]:
     """A migrated PostgreSQL database for all tests: making one for each takes seconds."""
     name = databases.fresh_name("core")
-    url = run_aside(databases.create(postgres_server, name))
+    url = run_aside(databases.create(postgres_server, name, durable=False))
     run_aside(migrations.migrate(url, "core_billing"))
     yield url
     run_aside(databases.drop(postgres_server, name))

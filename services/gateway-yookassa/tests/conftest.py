@@ -196,7 +196,7 @@ def sqlite_prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres_prepared(postgres_server: str) -> Iterator[str]:
     """One PostgreSQL database with the gateway's tables: making one for each test takes longer."""
     name = databases.fresh_name("gateway")
-    url = run_aside(databases.create(postgres_server, name))
+    url = run_aside(databases.create(postgres_server, name, durable=False))
     run_aside(_prepare(url))
     yield url
     run_aside(databases.drop(postgres_server, name))

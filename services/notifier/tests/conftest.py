@@ -74,7 +74,7 @@ def vault() -> Vault:
 def prepared_postgres(postgres_server: str) -> Iterator[str]:
     """One PostgreSQL database for all tests: making one takes longer than most of them."""
     name = databases.fresh_name("notifier")
-    url = run_aside(databases.create(postgres_server, name))
+    url = run_aside(databases.create(postgres_server, name, durable=False))
     run_aside(_create_tables(url))
     yield url
     run_aside(databases.drop(postgres_server, name))

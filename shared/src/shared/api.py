@@ -6,6 +6,7 @@ checks at run time and the OpenAPI 3.1 document, so the two cannot disagree.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -141,12 +142,13 @@ class Api:
         for operation in self.operations:
             checked = room.bounded(_checked(operation, tokens, body_bytes_max))
             app.router.add_route(operation.method, operation.path, checked)
-        document, page = self._document()
 
         async def send_document(_request: web.Request) -> web.Response:
+            document, _ = await asyncio.to_thread(self._document)
             return web.Response(body=document, content_type="application/json")
 
         async def send_page(_request: web.Request) -> web.Response:
+            _, page = await asyncio.to_thread(self._document)
             return web.Response(text=page, content_type="text/html", headers=openapi_page.HEADERS)
 
         app.router.add_get("/openapi.json", send_document)
@@ -154,7 +156,7 @@ class Api:
         return app
 
     def _document(self) -> tuple[bytes, str]:
-        """Return the document and its page; made once, for many operations take a while."""
+        """Return the document and its page; made when first asked for, as it takes a while."""
         count = len(self.operations)
         if self._described is None or self._described[0] != count:
             document = orjson.dumps(openapi.document(self.title, self.prefix, self.operations))

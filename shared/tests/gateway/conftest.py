@@ -616,7 +616,9 @@ def clock() -> ManualClock:
 @pytest.fixture(scope="session")
 def gateway_postgres(postgres_server: str) -> Iterator[str]:
     """One database with the gateway's tables; making one per test costs a second each."""
-    url = run_aside(databases.create(postgres_server, databases.fresh_name("gateway")))
+    url = run_aside(
+        databases.create(postgres_server, databases.fresh_name("gateway"), durable=False)
+    )
     run_aside(_create_tables(url))
     yield url
     run_aside(databases.drop(postgres_server, url.rpartition("/")[2]))
