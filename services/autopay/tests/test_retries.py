@@ -57,7 +57,7 @@ def decided(
         ("call_issuer", SOFT, "12-02 10:00"),
         ("a_reason_of_tomorrow", SOFT, "12-02 10:00"),
         ("not_after", STALE, "12-01 12:15"),
-        ("charging_paused", SHOP, "12-01 13:01"),
+        ("charging_paused", SHOP, "12-01 13:00"),
         ("canceled_by_merchant", SHOP, "12-02 10:00"),
     ],
 )
@@ -133,12 +133,23 @@ def test_a_shop_at_fault_pauses_and_blames_nobody() -> None:
     tries = [failed("12-01 10:00", "shop_not_configured", SHOP)]
     for hours in (1, 3, 12, 24, 24):
         found = decided(tries)
-        assert found.pause_until == tries[-1].at + timedelta(hours=hours, minutes=1)
+        assert found.pause_until == tries[-1].at + timedelta(hours=hours)
         assert found.again_at == found.pause_until
         tries.append(Try(found.pause_until, CARD, "shop_not_configured", SHOP))
 
     tries.append(Try(tries[-1].at + timedelta(hours=1), CARD, "insufficient_funds", SOFT))
     assert decided(tries).again_at is not None
+
+
+def test_asked_again_later_the_answer_is_the_same() -> None:
+    for reason, failure in (("insufficient_funds", SOFT), ("x", SHOP), ("not_after", STALE)):
+        tries = [failed("12-01 12:00", reason, failure)]
+        seen = Situation(tries, (CARD,), MOSCOW, tries[0].at)
+        first = after(seen, RULES, at("12-01 12:01"))
+        assert first.again_at is not None
+        assert after(seen, RULES, first.again_at).again_at == first.again_at
+        later = first.again_at + timedelta(hours=5)
+        assert after(seen, RULES, later) == Decision(later, CARD)
 
 
 def test_the_reserve_follows_after_the_first_tries() -> None:

@@ -91,8 +91,9 @@ def after(seen: Situation, rules: Rules, at: datetime) -> Decision:
     last = seen.tries[-1]
     how = last.way(rules)
     stop = how is Way.STOP
-    pause = at + _step(rules.pauses, _row(_own(seen, last.method), rules, how))
-    pause_until = pause if how is Way.PAUSE else None
+    # Counted from the try, not from now: asked again later, the answer is the same.
+    pause = last.at + _step(rules.pauses, _row(_own(seen, last.method), rules, how))
+    pause_until = pause if how is Way.PAUSE and pause > at else None
     usable = _usable(seen, rules)
     options = []
     for place, method in usable:
