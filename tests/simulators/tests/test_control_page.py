@@ -33,7 +33,7 @@ async def status(sandbox: Sandbox, payment_id: str) -> str:
 async def test_an_empty_sandbox_has_a_page(sandbox: Sandbox) -> None:
     text = await shown(sandbox)
     assert "Всё исправно" in text
-    assert text.count("Ещё ни одного") == 2
+    assert text.count("Ещё ни одного") == 3
     assert "<script" not in text
     assert (await sandbox.call("GET", PATH.rstrip("/"))).status == 200
     assert f'href="/sandbox{PATH}"' in str((await sandbox.call("GET", "/")).body)
@@ -112,3 +112,28 @@ async def test_another_page_presses_nothing(sandbox: Sandbox) -> None:
         )
         assert answer.status == code
         assert await status(sandbox, created["id"]) == ("succeeded" if code == 303 else "pending")
+
+
+async def test_the_next_charges_of_a_saved_method_are_refused(sandbox: Sandbox) -> None:
+    created = await sandbox.create(save_payment_method=True)
+    kept = (await sandbox.pay(created["id"]))["payment_method"]["id"]
+    named = {"id": kept, "shop_id": "100500"}
+    charged = order(confirmation=None, payment_method_id=kept)
+
+    async def reasons(times: int) -> list[str | None]:
+        ends = [(await sandbox.api("POST", "/payments", charged)).body for _ in range(times)]
+        return [end.get("cancellation_details", {}).get("reason") for end in ends]
+
+    refusal = {"reason": "insufficient_funds", **named}
+    assert await press(sandbox, do="script", times="2", **refusal) == 303
+    assert "списания: insufficient_funds, insufficient_funds<" in await shown(sandbox)
+    assert await reasons(3) == ["insufficient_funds"] * 2 + [None]
+    await press(sandbox, do="script", times="9", **refusal)
+    assert "и ещё 4" in await shown(sandbox)
+    await press(sandbox, do="script", times="0", **refusal)
+    assert await reasons(1) == [None], "none at all: they pass again"
+    for wrong in ({"times": "-1"}, {"reason": "bad_mood"}, {"id": "nobody"}):
+        assert await press(sandbox, do="script", **{"times": "1"} | refusal | wrong) == 409
+    assert await press(sandbox, do="withdraw", **named) == 303
+    assert await reasons(1) == ["permission_revoked"]
+    assert await press(sandbox, do="withdraw", **named) == 409, "it is not active any more"

@@ -99,6 +99,16 @@ HINTS = {
 }
 """Reasons in words, for the payment page."""
 
+DECLINES = {
+    **{reason: HINTS[reason] for reason in HINTS if reason != "3d_secure_failed"},
+    "internal_timeout": "ЮKassa не успела за 30 секунд",
+    "permission_revoked": "владелец отозвал согласие на автоплатежи",
+    "identification_required": "кошельку нужна идентификация",
+}
+"""What a charge of a saved method may meet, in words: `cancellation_details` of the API, "Declined
+payments", without what only a payer at a page can meet.
+"""
+
 
 def find(number: str) -> Card | None:
     """Return the test card of this number, written with or without spaces; None for any other."""

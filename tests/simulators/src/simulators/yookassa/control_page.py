@@ -16,9 +16,9 @@ from aiohttp import web
 from simulators import web as pages
 from simulators.control import Mistake
 from simulators.record import load
-from simulators.yookassa import delivery, lifecycle, payer, payment, refunds
+from simulators.yookassa import delivery, lifecycle, method, payer, payment, refunds, script
 from simulators.yookassa.api import provider_of
-from simulators.yookassa.cards import Refusal
+from simulators.yookassa.cards import DECLINES, Refusal
 from simulators.yookassa.errors import ApiError
 from simulators.yookassa.faults import CALLS, KINDS
 from simulators.yookassa.payment import Payment
@@ -70,6 +70,11 @@ def _page(request: web.Request, mistake: str | None = None) -> web.Response:
         calls=CALLS,
         mischief=[(each.name, getattr(provider.mischief, each.name)) for each in _NUMBERS],
         payments=[load(Payment, row) for row in found],
+        methods=[
+            (each, script.scripted(provider.store, f"method:{each.id}"))
+            for each in method.latest(provider.store, SHOWN)
+        ],
+        declines=DECLINES,
         checkout=provider.checkout,
         deliveries=provider.store.all(f"SELECT * FROM delivery {latest}", SHOWN),
         moment=_moment,
@@ -129,6 +134,31 @@ def _refund(provider: Provider, form: Form) -> None:
     refunds.start(provider, paid, left, description="Возврат из личного кабинета")
 
 
+def _script(provider: Provider, form: Form) -> None:
+    """Let the next charges of one saved method be refused; no times at all: let them pass."""
+    reason, times = str(form["reason"]), int(form["times"])
+    if reason not in DECLINES or not 0 <= times <= script.LIMIT:
+        raise ValueError(f"one of {', '.join(DECLINES)}, at most {script.LIMIT} times")
+    kept = _method(provider, form)
+    script.write(provider.store, f"method:{kept.id}", [script.outcome(reason)] * times)
+
+
+def _withdraw(provider: Provider, form: Form) -> None:
+    """Let the owner take the consent back in their bank: the shop hears of it at the next charge.
+
+    It is the charge that makes the method inactive, and there is no event.
+    """
+    kept = _method(provider, form)
+    script.write(provider.store, f"method:{kept.id}", [script.outcome("permission_revoked")])
+
+
+def _method(provider: Provider, form: Form) -> method.Method:
+    found = method.find(provider.store, str(form["id"]), str(form["shop_id"]))
+    if found is None or found.status != "active":
+        raise Mistake("no such method, or it is not active")
+    return found
+
+
 def _hasten(provider: Provider, form: Form) -> None:
     delivery.hasten(provider.store, provider.clock.now(), everything=bool(form.get("all")))
     provider.bell.set()
@@ -142,6 +172,8 @@ _ACTS: dict[str, Callable[[Provider, Form], None]] = {
     "pay": _pay,
     "cancel": _cancel,
     "refund": _refund,
+    "script": _script,
+    "withdraw": _withdraw,
     "hasten": _hasten,
 }
 _NUMBERS = [each for each in fields(delivery.Mischief) if each.name != "forge_from_outside"]

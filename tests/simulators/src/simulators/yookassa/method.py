@@ -47,6 +47,12 @@ def find(store: Store, method_id: str, shop_id: str) -> Method | None:
     return None if row is None else load(Method, row)
 
 
+def latest(store: Store, limit: int) -> list[Method]:
+    """Return the newest methods of all shops."""
+    newest = "SELECT * FROM method ORDER BY created_at DESC, id DESC LIMIT ?"
+    return [load(Method, row) for row in store.all(newest, limit)]
+
+
 def expire(store: Store, now: int) -> int:
     """Make bindings inactive whose link (one hour) was not used; there is no event for that."""
     return store.run(

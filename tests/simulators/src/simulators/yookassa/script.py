@@ -62,12 +62,17 @@ def write(store: Store, key: str, outcomes: list[Outcome]) -> None:
 def take(store: Store, *keys: str) -> Outcome:
     """Use up the first scripted outcome of the first key that has one; success where none is."""
     for key in keys:
-        row = store.one("SELECT outcomes FROM script WHERE key = ?", key)
-        if row is not None:
-            first, *rest = [Outcome(**each) for each in json.loads(row["outcomes"])]
+        if found := scripted(store, key):
+            first, *rest = found
             write(store, key, rest)
             return first
     return Outcome()
+
+
+def scripted(store: Store, key: str) -> list[Outcome]:
+    """Return the outcomes that wait under a key, the next one first."""
+    row = store.one("SELECT outcomes FROM script WHERE key = ?", key)
+    return [] if row is None else [Outcome(**each) for each in json.loads(row["outcomes"])]
 
 
 def party(refused: Outcome) -> str:
