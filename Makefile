@@ -5,7 +5,7 @@ PORT ?= 8080
 # Tests wait for disks and brokers more than they compute: several files at a time, even on two cores.
 WORKERS ?= 4
 
-MEMBERS := shared services/gateway-yookassa services/gateway-sbp services/core-billing services/notifier deploy/embedded tests/simulators
+MEMBERS := shared services/gateway-yookassa services/gateway-sbp services/core-billing services/autopay services/notifier deploy/embedded tests/simulators
 TYPED := shared/src $(wildcard services/*/src) deploy/embedded/src tests/simulators/src tests/servers tests/faults
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
 MANIFESTS := $(MEMBERS:%=%/pyproject.toml)
