@@ -102,6 +102,11 @@ REPORTS = Counter(
     ["provider", "outcome"],
     registry=REGISTRY,
 )
+UNREACHABLE = Gauge(
+    "saldo_unreachable_contracts",
+    "Contracts that no message reaches, because no channel has a working address",
+    registry=REGISTRY,
+)
 WEBHOOKS = Counter(
     "saldo_webhook_attempts_total",
     "Attempts to tell the access controller who is blocked, by outcome: delivered, failed",
