@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from html import escape
 
-_TAG = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})", re.DOTALL)
+_TAG = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})")
 _ALONE = re.compile(r"\s*\{%.*?%\}\s*")
 _AROUND = re.compile(r"\s*\{%\s*(?:if\b.*|endif\s*)%\}\s*")
 _OPENS = re.compile(r"\{%\s*(?:if|for)\b")

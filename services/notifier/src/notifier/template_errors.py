@@ -56,6 +56,10 @@ _WHAT: Final[Mapping[str, Text]] = {
     "markup": Text(
         "{about} is not allowed in an e-mail: remove it", "{about} в письме нельзя: уберите"
     ),
+    "too_many_segments": Text(
+        "the SMS would take more than {about} parts: shorten it",
+        "SMS займёт больше {about} частей: сократите",
+    ),
     "empty": Text("the text is empty: write it", "текст пуст: напишите его"),
 }
 
