@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core_billing import watches
-from core_billing.watches import Setting, State, judged
+from core_billing import watch_rows, watches
+from core_billing.watch_rows import Setting
+from core_billing.watch_rules import State, judged
 from shared.db import transaction
 
 ARMED = State(armed=True, crossing=0)
@@ -74,7 +75,7 @@ async def ask(books: Any, number: str, revision: int, threshold: int | None, **m
     [found] = [c for c in await books.contracts() if c.number == number]
     watcher, kind = more.get("watcher", "notifier"), more.get("kind", "balance")
     async with transaction(books.db) as tx:
-        await watches.put(tx, [Setting(found.id, watcher, kind, revision, threshold)])
+        await watch_rows.put(tx, [Setting(found.id, watcher, kind, revision, threshold)])
         rules, at = books.core.rules, books.clock()
         await watches.judge(tx, rules, {found.id: "asked"}, at)
 
@@ -96,7 +97,7 @@ async def test_a_new_contract_is_judged_at_once(books: Any) -> None:
     [owing] = [e for e in await books.said("balance.low") if e["subject"] == "owing"]
     assert owing["data"]["threshold_kopecks"] == 10_000
     assert owing["data"]["needed_kopecks"] == 130_000
-    assert owing["data"]["blocks_on"] is None
+    assert owing["data"]["blocks_on"] == "2026-11-22"
     assert owing["correlationid"] == "opening"
 
 

@@ -13,12 +13,16 @@ from core_billing import (
     block_job,
     consumer,
     dead,
+    due_jobs,
     fee_jobs,
     pending,
     promise_jobs,
     refund_reminders,
     sessions,
+    statement_job,
+    timeline,
     topups,
+    watch_jobs,
 )
 from core_billing.rules import Core, Rules
 from core_billing.settings import Settings
@@ -44,6 +48,8 @@ def core(settings: Settings, clock: Clock = system_clock) -> Core:
         producer=settings.producer(NAME),
         low_balance_kopecks=settings.low_balance_kopecks,
         margin_percent=settings.margin_percent,
+        low_balance_days=settings.low_balance_days,
+        fee_notice_days=settings.fee_notice_days,
         cutover_at=settings.cutover_at,
         zone=settings.timezone,
     )
@@ -63,7 +69,7 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
         producer=made.rules.producer,
         mounts=mounts,
         consumers=consumer.consumers(made.db, made.rules, clock),
-        loops=_loops(made),
+        loops=(*_loops(made), *_telling(made, settings)),
         dead=dead.storing(made.db, clock),
         replay=lambda send: dead.replay(made.db, send, clock),
         on_bus=lambda bus: (_blocking(made, settings, bus),),
@@ -106,6 +112,7 @@ def _loops(made: Core) -> tuple[Loop, ...]:
             await idempotency.prune(db, at),
             await dead.prune(db, at),
             await pending.prune(db, at),
+            await timeline.prune(db, at),
         ]
         return max(left) >= idempotency.PRUNE_MAX
 
@@ -120,4 +127,18 @@ def _loops(made: Core) -> tuple[Loop, ...]:
         Loop("refund requests", remind, REMIND_SECONDS),
         Loop("fees", fee_jobs.stepping(made), FEES_SECONDS),
         Loop("promises", promise, promise_jobs.EVERY_SECONDS),
+    )
+
+
+def _telling(made: Core, settings: Settings) -> tuple[Loop, ...]:
+    """Return what is said by the calendar, or because money has moved."""
+    statements = statement_job.stepping(made, settings.statement_day, settings.statement_hour)
+
+    async def due() -> bool:
+        return await due_jobs.step(made)
+
+    return (
+        Loop("watches", watch_jobs.stepping(made), watch_jobs.EVERY_SECONDS),
+        Loop("contracts due", due, due_jobs.EVERY_SECONDS),
+        Loop("statements", statements, statement_job.EVERY_SECONDS),
     )

@@ -12,18 +12,17 @@ from core_billing import (
     refund_booking,
     refund_notices,
     register,
+    timeline,
     topups,
-    watches,
+    watch_settings,
 )
 from core_billing.drafts import Payment
 from core_billing.payments import Arrival
 from core_billing.rules import Rules
-from core_billing.watches import Setting
 from shared import topology
 from shared.clock import Clock
 from shared.db import Database, Tx
-from shared.errors import NotFound, Text
-from shared.events import Event, PaymentCanceled, PaymentSucceeded, WatchCleared, WatchSet
+from shared.events import Event, PaymentCanceled, PaymentSucceeded
 from shared.events_gateway import RegisterRow
 from shared.inbox import Consumer, Waiting
 
@@ -58,7 +57,8 @@ def consumers(db: Database, rules: Rules, clock: Clock) -> tuple[Consumer, Consu
     async def take_rest(tx: Tx, events: Sequence[Event]) -> None:
         rows = [RegisterRow.of(event) for event in events if event.type == RegisterRow.TYPE]
         await register.keep(tx, rows)
-        await _keep_watches(tx, rules, events, clock)
+        await watch_settings.hear(tx, rules, events, clock)
+        await timeline.hear(tx, events)
 
     return (
         Consumer(
@@ -98,33 +98,3 @@ def _arrival(event: Event) -> Arrival:
         suspense=said.suspense,
     )
     return Arrival(payment, event.correlation_id)
-
-
-async def _keep_watches(tx: Tx, rules: Rules, events: Sequence[Event], clock: Clock) -> None:
-    said = [(event, _watch(event)) for event in events]
-    wanted = [(event, body) for event, body in said if body is not None]
-    kept = await accounts.lock(
-        tx, {accounts.of_contract(body.contract or "") for _, body in wanted}
-    )
-    settings: list[Setting] = []
-    touched: dict[int, str] = {}
-    for event, body in wanted:
-        account = kept.get(accounts.of_contract(body.contract or ""))
-        if account is None:
-            # Repeated, then kept among the dead letters: the contract may be restored by then.
-            raise NotFound(Text("a watch for an unknown contract", "порог неизвестного договора"))
-        threshold = body.threshold_kopecks if isinstance(body, WatchSet) else None
-        settings.append(
-            Setting(account.account_id, body.watcher, body.kind, body.revision, threshold)
-        )
-        touched[account.account_id] = event.correlation_id
-    await watches.put(tx, settings)
-    await watches.judge(tx, rules, touched, clock())
-
-
-def _watch(event: Event) -> WatchSet | WatchCleared | None:
-    if event.type == WatchSet.TYPE:
-        return WatchSet.of(event)
-    if event.type == WatchCleared.TYPE:
-        return WatchCleared.of(event)
-    return None

@@ -100,6 +100,22 @@ async def find_all(tx: Tx, numbers: Collection[str]) -> dict[str, Contract]:
     return {row.number: _read(row) for row in rows}
 
 
+async def ids(tx: Tx, numbers: Collection[str]) -> dict[str, int]:
+    """Return the ids of the known ones of these contracts by number."""
+    if not numbers:
+        return {}
+    mine = among(tx, contract.c.number, numbers)
+    rows = await tx.execute(select(contract.c.number, contract.c.id).where(mine))
+    return {row.number: row.id for row in rows}
+
+
+async def numbers(tx: Tx, contract_ids: Collection[int]) -> dict[int, str]:
+    """Return the numbers of these contracts by id."""
+    mine = among(tx, contract.c.id, contract_ids)
+    rows = await tx.execute(select(contract.c.id, contract.c.number).where(mine))
+    return {row.id: row.number for row in rows}
+
+
 async def of_subscriber(tx: Tx, subscriber_id: str) -> list[Contract]:
     """Return the contracts of a subscriber in the order of their numbers, at most 1000."""
     theirs = _contracts().where(contract.c.subscriber_id == subscriber_id)

@@ -59,8 +59,9 @@ async def charge(tx: Tx, rules: Rules, day: date, after: Place, limit: int, at: 
     kept = await accounts.lock(tx, {accounts.of_contract(one.number) for one in found})
     now = [one._replace(open=kept[accounts.of_contract(one.number)].open) for one in found]
     steps = [(one, step(one, day)) for one in now]
-    posted = await _post(tx, rules, steps, sources, kept, at)
+    # First of all, so that whoever looks ahead does not count what is charged here once more.
     await _move(tx, steps)
+    posted = await _post(tx, rules, steps, sources, kept, at)
     taken = sum(-receipt.amount_kopecks for receipt in posted.values())
     return Batch(places[-1], len(places), len(posted), taken)
 

@@ -33,7 +33,7 @@ REPEATS_MAX: Final = 5
 REQUIRED: Final = ("number", "name")
 COLUMNS: Final = (
     *("number", "subscriber_id", "name", "phone", "email", "language", "timezone", "operator"),
-    *("currency", "balance", "credit_limit", "low_balance", "password"),
+    *("currency", "balance", "credit_limit", "low_balance", "low_balance_days", "password"),
 )
 _OF_SUBSCRIBER: Final = {
     "subscriber_id": "id",

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from core_billing import accounts, contracts, ledger, subscribers, watches
+from core_billing import accounts, contracts, ledger, subscribers, terms, watch_rows, watches
 from core_billing.contracts import Contract, contract
 from core_billing.drafts import Payment
 from core_billing.registration import NewContract
 from core_billing.rules import Rules
 from core_billing.subscribers import Subscriber
+from core_billing.terms import Terms
 from shared import outbox
 from shared.crypto import Vault
 from shared.db import Tx
@@ -91,11 +92,16 @@ async def _compare_all(
 ) -> dict[str, tuple[str, ...]]:
     people = await subscribers.find(tx, vault, {c.subscriber_id for c in known.values()})
     openings = await ledger.find(tx, {(accounts.OPENING, want.number) for want in wanted})
+    held = await terms.find_all(tx, {one.id for one in known.values()})
     found = {}
     for want in wanted:
         now, opening = known[want.number], openings.get((accounts.OPENING, want.number))
         brought = 0 if opening is None else opening.amount_kopecks
         fields = _differences(want, now, people[now.subscriber_id], brought)
+        days = want.asked.low_balance_days
+        # Whoever says nothing of it does not contradict a manager who has set it since.
+        if days is not None and days != held[now.id].low_balance_days:
+            fields = (*fields, "low_balance_days")
         if fields:
             found[want.number] = fields
     return found
@@ -149,7 +155,8 @@ async def _open_new(
     rows = [_row(ids[want.number], want, person, at) for want, person in new]
     await insert_new(tx, contract, rows, "id")
     await _bring_balances(tx, [want for want, _ in new], at)
-    await watches.add_default(tx, list(ids.values()))
+    await watch_rows.add_default(tx, list(ids.values()))
+    await terms.add(tx, _own_terms(ids, new, at))
     await _tell(tx, rules, new, strangers, at)
     touched = {ids[want.number]: want.correlation_id for want, _ in new}
     await watches.judge(tx, rules, touched, at)
@@ -167,6 +174,18 @@ def _row(contract_id: int, want: Wanted, person: Subscriber, at: datetime) -> di
         "revision": 1,
         "created_at": at,
     }
+
+
+def _own_terms(
+    ids: Mapping[str, int], new: Sequence[tuple[Wanted, Subscriber]], at: datetime
+) -> list[Terms]:
+    """Return the terms of those that come with some; the others have those of everybody."""
+    days = {ids[want.number]: want.asked.low_balance_days for want, _ in new}
+    return [
+        Terms(each, revision=1, low_balance_days=own, changed_at=at)
+        for each, own in days.items()
+        if own is not None
+    ]
 
 
 async def _bring_balances(tx: Tx, wanted: Sequence[Wanted], at: datetime) -> None:

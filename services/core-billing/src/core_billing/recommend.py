@@ -92,6 +92,16 @@ def recommend(position: Position, setting: Recommended, today: date) -> Recommen
     return Recommendation(_sum(lines), tuple(lines), minimum, until)
 
 
+def for_fees(position: Position, until: date) -> tuple[Line, ...]:
+    """Return, line by line, what must be paid so that nothing is owed after the fees through a day.
+
+    A credit limit is not spent on it, nor a promise; nothing is added.
+    """
+    fees = list(_fees(position, until))
+    used = min(max(0, position.balance_kopecks), _sum(fees))
+    return (*_owed(position), *fees, *_line(Kind.BALANCE, -used))
+
+
 def covered_until(setting: Recommended, today: date) -> date | None:
     """Return the last day whose fees the setting's mode covers; none where it covers debts only."""
     months = {Mode.TO_PERIOD_END: 0, Mode.NEXT_PERIOD: 1, Mode.N_PERIODS: setting.periods}

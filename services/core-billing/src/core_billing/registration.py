@@ -129,4 +129,6 @@ class NewContract(BaseModel):
     balance: Amount = Money(0)
     credit_limit: Annotated[Amount, AfterValidator(_not_negative)] = Money(0)
     low_balance: Amount | None = None
+    low_balance_days: Annotated[int, Field(ge=0, le=60)] | None = None
+    """How many days before a block the subscriber hears of it; 0 is not at all."""
     password: Annotated[str, Field(min_length=4, max_length=128)] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from core_billing import contracts, subscribers
+from core_billing import contracts, due, subscribers
 from core_billing.rules import Core
 from shared import outbox
 from shared.db import transaction
@@ -20,8 +20,11 @@ Progress = Callable[[str, int], None]
 async def republish(core: Core, run: str, progress: Progress) -> int:
     """Say the state of everything; `run` makes the events new, their revisions stay as they are.
 
-    Each page is a transaction of its own, so nothing is blocked for long.
+    How contracts stand that somebody would pay for is said anew by the service's own loop. Each
+    page is a transaction of its own, so nothing is blocked for long.
     """
+    async with transaction(core.db) as tx:
+        await due.ask_all_again(tx)
     return await _all_subscribers(core, run, progress) + await _all_contracts(core, run, progress)
 
 

@@ -23,6 +23,10 @@ class Rules:
     """How far above its threshold a balance must rise before it counts as recovered."""
     cutover_at: datetime | None
     """What came earlier was credited by the billing before us."""
+    low_balance_days: int = 0
+    """How many days before a block contracts are told that say nothing themselves; 0 not at all."""
+    fee_notice_days: int = 0
+    """How many days before fees that the money does not cover; 0 not at all."""
     zone: ZoneInfo = MOSCOW
     """Where the billing's day begins: fees, blocks, periods and the desk go by it."""
 

@@ -51,6 +51,28 @@ class Settings(Common):
         validation_alias="CORE_BILLING_TIMEZONE",
         description="where the billing's day begins",
     )
+    low_balance_days: int = Field(
+        3,
+        validation_alias="CORE_BILLING_LOW_BALANCE_DAYS",
+        ge=0,
+        le=60,
+        description="days before a block on which a subscriber hears of it; 0 is not at all",
+    )
+    fee_notice_days: int = Field(
+        3,
+        validation_alias="CORE_BILLING_FEE_NOTICE_DAYS",
+        ge=0,
+        le=60,
+        description="days before fees that the money does not cover; 0 is not at all",
+    )
+    statement_day: int = Field(
+        1,
+        validation_alias="CORE_BILLING_STATEMENT_DAY",
+        ge=0,
+        le=28,
+        description="the day on which the statement of the month before is ready; 0 is never",
+    )
+    statement_hour: int = Field(9, validation_alias="CORE_BILLING_STATEMENT_HOUR", ge=0, le=23)
     block_seconds: float = Field(
         10.0,
         validation_alias="CORE_BILLING_BLOCK_SECONDS",

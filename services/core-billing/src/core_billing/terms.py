@@ -6,7 +6,7 @@ a change of terms is no change that other services hear of.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from core_billing.accounts import account, balance, number_of
 from shared.db import Instant, Tx, metadata
-from shared.rows import among
+from shared.rows import among, insert_new
 
 DEFAULT_GROUP: Final = "default"
 ADVANCE: Final = "advance"
@@ -52,6 +52,8 @@ terms = Table(
     Column("changed_at", Instant),
     # The day of the paper, for a contract that is older than its row here.
     Column("signed_on", Date),
+    # How many days before a block the subscriber hears of it; none as the operator has it.
+    Column("low_balance_days", Integer),
 )
 _below = terms.c.main_id.is_not(None)
 Index("ix_terms_main_id", terms.c.main_id, postgresql_where=_below, sqlite_where=_below)
@@ -73,6 +75,9 @@ class Terms:
     changed_at: datetime | None = None
     signed_on: date | None = None
     """The day the contract was signed, where it is older than its row here."""
+    low_balance_days: int | None = None
+    """How many days before a block the subscriber hears of it: none as the operator has it, 0 not
+    at all."""
 
 
 async def find_all(tx: Tx, contract_ids: Collection[int]) -> dict[int, Terms]:
@@ -121,6 +126,25 @@ async def debts(tx: Tx, main_ids: Collection[int]) -> dict[int, int]:
     owed = owed.join(balance, balance.c.account_id == terms.c.contract_id)
     owing = owed.where(mine, balance.c.kopecks < 0, balance.c.open).group_by(terms.c.main_id)
     return {main_id: int(kopecks) for main_id, kopecks in await tx.execute(owing)}
+
+
+async def low_days(tx: Tx, contract_ids: Collection[int]) -> dict[int, int]:
+    """Return how many days before a block these contracts want to hear of it, where they say so."""
+    said = terms.c.low_balance_days
+    mine = select(terms.c.contract_id, said).where(among(tx, terms.c.contract_id, contract_ids))
+    rows = await tx.execute(mine.where(said.is_not(None)))
+    return {row.contract_id: row.low_balance_days for row in rows}
+
+
+async def farthest(tx: Tx) -> int:
+    """Return the largest number of days before a block that a contract asks for; 0 for none."""
+    found = await tx.execute(select(func.coalesce(func.max(terms.c.low_balance_days), 0)))
+    return int(found.scalar_one())
+
+
+async def add(tx: Tx, wanted: Sequence[Terms]) -> None:
+    """Keep the terms of new contracts."""
+    await insert_new(tx, terms, [asdict(one) for one in wanted], "contract_id")
 
 
 async def main_of(tx: Tx, held: Terms) -> str | None:

@@ -1,130 +1,31 @@
-"""Watches: who wants to hear when a contract's balance falls below a threshold.
+"""Watches of balances: who wants to hear when one falls below a threshold.
 
 A watch is armed or has said. It says when the balance is below the threshold while armed, and is
 armed again at threshold and margin: so a balance that trembles around its threshold is told once.
 Every contract has the watch of `notifier` from the beginning, with the contract's own threshold or
-the operator's.
+the operator's. The kinds that count days are judged in `day_watches`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Integer,
-    Select,
-    Table,
-    Text,
-    bindparam,
-    case,
-    func,
-    select,
-)
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import BigInteger, Select, bindparam, func, select
 
+from core_billing import prospects, watch_rows
 from core_billing.accounts import balance
 from core_billing.contracts import contract
+from core_billing.prospects import Prospect
 from core_billing.rules import Rules
+from core_billing.watch_rows import BALANCE, KEY, watch
+from core_billing.watch_rules import State, judged
 from shared import outbox
-from shared.db import Tx, is_postgres, metadata
+from shared.db import Tx, is_postgres
 from shared.events import BalanceLow, BalanceRecovered, Event
-from shared.rows import insert_new, listed, update_each
-
-DEFAULT_WATCHER: Final = "notifier"
-BALANCE: Final = "balance"
-
-schema = metadata()
-watch = Table(
-    "watch",
-    schema,
-    Column("contract_id", Integer, primary_key=True, autoincrement=False),
-    Column("watcher", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    # None: the contract's own threshold, else the operator's.
-    Column("threshold_kopecks", BigInteger),
-    Column("armed", Boolean, nullable=False),
-    Column("crossing", Integer, nullable=False),
-    Column("revision", Integer, nullable=False),
-    Column("cleared", Boolean, nullable=False),
-)
-_KEY: Final = (watch.c.contract_id, watch.c.watcher, watch.c.kind)
-
-
-class State(NamedTuple):
-    """What a watch remembers between two judgements."""
-
-    armed: bool
-    crossing: int
-    """How often the balance has fallen below; the number of the last time."""
-
-
-class Setting(NamedTuple):
-    """What a watcher asks for; a threshold of None means it is no longer interested."""
-
-    contract_id: int
-    watcher: str
-    kind: str
-    revision: int
-    threshold_kopecks: int | None
-
-
-def judged(
-    state: State, balance_kopecks: int, threshold_kopecks: int, margin_percent: int
-) -> State:
-    """Return the state after looking at a balance; the same one where nothing is to be said."""
-    if state.armed and balance_kopecks < threshold_kopecks:
-        return State(armed=False, crossing=state.crossing + 1)
-    margin = abs(threshold_kopecks) * margin_percent // 100
-    if not state.armed and balance_kopecks >= threshold_kopecks + margin:
-        return State(armed=True, crossing=state.crossing)
-    return state
-
-
-async def add_default(tx: Tx, contract_ids: Sequence[int]) -> None:
-    """Give new contracts the watch that every contract has."""
-    rows = [
-        {
-            "contract_id": contract_id,
-            "watcher": DEFAULT_WATCHER,
-            "kind": BALANCE,
-            "armed": True,
-            "crossing": 0,
-            "revision": 0,
-            "cleared": False,
-        }
-        for contract_id in contract_ids
-    ]
-    await insert_new(tx, watch, rows, "contract_id")
-
-
-async def put(tx: Tx, settings: Sequence[Setting]) -> None:
-    """Keep what watchers ask for, where the revision is greater than the kept one.
-
-    A changed threshold does not arm a watch; one that was cleared is armed when set again.
-    """
-    for setting in settings:
-        insert = postgres_insert if is_postgres(tx) else sqlite_insert
-        wanted = {
-            "threshold_kopecks": setting.threshold_kopecks,
-            "revision": setting.revision,
-            "cleared": setting.threshold_kopecks is None,
-        }
-        key = {"contract_id": setting.contract_id, "watcher": setting.watcher, "kind": setting.kind}
-        statement = insert(watch).values(armed=True, crossing=0, **key, **wanted)
-        await tx.execute(
-            statement.on_conflict_do_update(
-                index_elements=[column.name for column in _KEY],
-                set_={**wanted, "armed": case((watch.c.cleared, True), else_=watch.c.armed)},
-                where=watch.c.revision < setting.revision,
-            )
-        )
+from shared.rows import listed
 
 
 async def judge(tx: Tx, rules: Rules, contracts: Mapping[int, str], at: datetime) -> None:
@@ -138,23 +39,32 @@ async def judge(tx: Tx, rules: Rules, contracts: Mapping[int, str], at: datetime
 async def crossings(
     tx: Tx, rules: Rules, contracts: Mapping[int, str], at: datetime
 ) -> list[Event]:
-    """Do as `judge`, but leave it to the caller to say the returned events with others."""
+    """Do as `judge`, but leave it to the caller to say the returned events with others.
+
+    Only those that fell below are looked at any closer: when they will be blocked, and what they
+    need, the services that are charged to them say.
+    """
     if not contracts:
         return []
     watched = await tx.execute(
         _watching(is_postgres(tx)),
         {"ids": list(contracts), "kind": BALANCE, "low": rules.low_balance_kopecks},
     )
-    said: list[Event] = []
-    crossed: list[dict[str, Any]] = []
+    crossed: list[tuple[Any, State]] = []
     for row in watched:
         before = State(row.armed, row.crossing)
         after = judged(before, row.kopecks, row.threshold, rules.margin_percent)
         if after != before:
-            crossed.append(_new_state(row, after))
-            said.append(_said(rules, row, after, at, contracts[row.contract_id]))
-    await update_each(tx, watch, crossed, *(column.name for column in _KEY))
-    return said
+            crossed.append((row, after))
+    await watch_rows.change(tx, [_new_state(*one) for one in crossed])
+    fallen = {row.contract_id for row, after in crossed if not after.armed}
+    known = await prospects.find(tx, rules, fallen, at)
+    return [
+        _recovered(rules, row, after, at, contracts[row.contract_id])
+        if after.armed
+        else _low(rules, row, after, known[row.contract_id], at, contracts[row.contract_id])
+        for row, after in crossed
+    ]
 
 
 @cache
@@ -166,7 +76,7 @@ def _watching(postgres: bool) -> Select[Any]:
     )
     return (
         select(
-            *_KEY,
+            *KEY,
             watch.c.armed,
             watch.c.crossing,
             threshold.label("threshold"),
@@ -177,7 +87,7 @@ def _watching(postgres: bool) -> Select[Any]:
         .join(balance, balance.c.account_id == watch.c.contract_id)
         .where(listed(postgres, watch.c.contract_id, "ids"))
         .where(watch.c.kind == bindparam("kind"), watch.c.cleared.is_(False))
-        .order_by(*_KEY)
+        .order_by(*KEY)
     )
 
 
@@ -191,29 +101,40 @@ def _new_state(row: Any, after: State) -> dict[str, Any]:
     }
 
 
-def _said(rules: Rules, row: Any, after: State, at: datetime, correlation_id: str) -> Event:
-    body: BalanceLow | BalanceRecovered
-    if after.armed:
-        body = BalanceRecovered(
-            contract=row.number,
-            occurred_at=at,
-            watcher=row.watcher,
-            crossing=after.crossing,
-            balance_kopecks=row.kopecks,
-        )
-    else:
-        body = BalanceLow(
-            contract=row.number,
-            occurred_at=at,
-            watcher=row.watcher,
-            crossing=after.crossing,
-            threshold_kopecks=row.threshold,
-            balance_kopecks=row.kopecks,
-            needed_kopecks=row.threshold - row.kopecks,
-        )
+def _recovered(rules: Rules, row: Any, after: State, at: datetime, correlation_id: str) -> Event:
+    body = BalanceRecovered(
+        contract=row.number,
+        occurred_at=at,
+        watcher=row.watcher,
+        crossing=after.crossing,
+        balance_kopecks=row.kopecks,
+    )
+    return said(rules, body, correlation_id)
+
+
+def _low(
+    rules: Rules, row: Any, after: State, found: Prospect, at: datetime, correlation_id: str
+) -> Event:
+    blocks_on = found.blocks_on
+    body = BalanceLow(
+        contract=row.number,
+        occurred_at=at,
+        watcher=row.watcher,
+        crossing=after.crossing,
+        threshold_kopecks=row.threshold,
+        balance_kopecks=row.kopecks,
+        # At least what lifts the balance to its threshold; more where fees to come ask for it.
+        needed_kopecks=max(row.threshold - row.kopecks, found.needed_kopecks),
+        blocks_on=None if blocks_on is None else blocks_on.isoformat(),
+    )
+    return said(rules, body, correlation_id)
+
+
+def said(rules: Rules, body: BalanceLow | BalanceRecovered, correlation_id: str) -> Event:
+    """Wrap what a watch says of a crossing: one event for each crossing and its end."""
     return body.event(
         rules.producer.name,
-        subject=row.number,
-        revision=f"{row.watcher}:{row.kind}:{after.crossing}",
+        subject=body.contract or "",
+        revision=f"{body.watcher}:{body.kind}:{body.crossing}",
         correlation_id=correlation_id,
     )

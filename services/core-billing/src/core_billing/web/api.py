@@ -122,7 +122,7 @@ def application(core: Core, tokens: dict[str, ApiToken]) -> web.Application:
 
 def _told(want: Wanted) -> dict[str, Any]:
     """Return what the audit log keeps of an opening: nothing about the person."""
-    kept = {"number", "operator", "balance", "credit_limit", "low_balance"}
+    kept = {"number", "operator", "balance", "credit_limit", "low_balance", "low_balance_days"}
     return want.asked.model_dump(mode="json", include=kept, exclude_none=True)
 
 

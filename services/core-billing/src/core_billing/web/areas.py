@@ -10,6 +10,7 @@ from core_billing.web import (
     corrections_api,
     fees_api,
     forecast_api,
+    messages_api,
     payments_api,
     policies_api,
     promises_api,
@@ -31,6 +32,7 @@ ALL: Final = (
         forecast_api,
     ),
     *(
+        messages_api,
         payments_api,
         policies_api,
         promises_api,

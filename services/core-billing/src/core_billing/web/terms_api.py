@@ -15,6 +15,7 @@ from core_billing.policy_values import Day
 from core_billing.registration import Line, Number, is_number
 from core_billing.revisions import By
 from core_billing.terms import Terms
+from core_billing.watch_rows import DAYS_MAX
 from core_billing.web.acting import Act, CheckView, Do, Done, perform, rehearse
 from core_billing.web.base import CONTRACT_UNKNOWN, CORE, api, existing
 from core_billing.web.corrections_views import RevisionNumber
@@ -29,13 +30,15 @@ _COLUMNS: Final = {
     "priority": "priority",
     "automatic_promise": "automatic_promise",
     "signed_on": "signed_on",
+    "low_balance_days": "low_balance_days",
 }
 
 
 class TermsChange(BaseModel):
     """What is to change; fields that are left out stay as they are.
 
-    `block` null takes the rule of the group again, `main` null frees the contract. `revision` is
+    `block` null takes the rule of the group again, `main` null frees the contract, and
+    `low_balance_days` null takes the operator's number again. `revision` is
     the one you have looked at; without it, the one that stands when you ask.
     """
 
@@ -53,6 +56,8 @@ class TermsChange(BaseModel):
 
     From 1990-01-01 to today.
     """
+    low_balance_days: Annotated[int, Field(ge=0, le=DAYS_MAX)] | None = None
+    """How many days before a block the subscriber hears of it; 0 is not at all."""
     revision: RevisionNumber | None = None
 
 
@@ -68,6 +73,7 @@ class TermsView(BaseModel):
     priority: int
     automatic_promise: bool
     signed_on: date | None
+    low_balance_days: int | None
     changed_by: str | None
     changed_at: datetime | None
 
@@ -136,6 +142,8 @@ async def _changing(request: web.Request, asked: TermsChange) -> Do:
 def _wanted(asked: TermsChange) -> terms_changes.Wanted:
     given = {name: getattr(asked, name) for name in _COLUMNS}
     fields: dict[str, Any] = {_COLUMNS[n]: value for n, value in given.items() if value is not None}
+    if "low_balance_days" in asked.model_fields_set:
+        fields["low_balance_days"] = asked.low_balance_days
     if "block" in asked.model_fields_set:
         fields["block_rule"] = None if asked.block is None else asked.block.model_dump(mode="json")
     return terms_changes.Wanted(fields, "main" in asked.model_fields_set, asked.main)
@@ -152,6 +160,7 @@ async def _view(tx: Tx, contract: Contract, now: Terms) -> TermsView:
         priority=now.priority,
         automatic_promise=now.automatic_promise,
         signed_on=now.signed_on,
+        low_balance_days=now.low_balance_days,
         changed_by=now.changed_by or None,
         changed_at=now.changed_at,
     )
