@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -72,6 +73,27 @@ class Held:
 
 
 Outcome = Accepted | Temporary | Permanent
+
+Fate = Literal["delivered", "undelivered", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a provider says later of a message that it has accepted.
+
+    `fate` is None while the message is on its way; `id` is that of `Accepted`.
+    """
+
+    provider: str
+    channel: ChannelName
+    id: str
+    fate: Fate | None
+    reason: str
+    at: datetime
+
+
+Reporting = Callable[[Sequence[Report]], Awaitable[None]]
+"""Keeps reports for good; raises where it cannot, and then the provider is to say them again."""
 
 
 class Channel(Protocol):

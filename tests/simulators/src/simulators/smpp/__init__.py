@@ -1,0 +1,1 @@
+"""A provider that takes SMS over SMPP 3.4."""
