@@ -345,9 +345,11 @@ async def test_what_cannot_be_tried_within_its_lease_is_given_back(
 
 async def test_a_token_that_fell_settles_nothing(ready: World) -> None:
     at = ready.clock()
-    limits = {"until": at + timedelta(seconds=5), "per_second": 5, "limit": 5}
+    until, token = at + timedelta(seconds=5), journal.message_id("", "", "", "")
     async with transaction(ready.db) as tx:
-        (held,) = await leases.lease(tx, "sms", journal.message_id("", "", "", ""), at, **limits)
+        rows = await leases.due(tx, "sms", at, 5)
+        (held,) = await leases.take(tx, rows, token, at, until)
         await tx.execute(journal.message.update().values(lease_token=None))
-        assert not await leases.settle(tx, held, state="failed")
+        failed = leases.Settlement(held, "failed", None, at, 1, doubtful=False)
+        assert not await leases.settle(tx, [failed])
     assert (await ready.row(channel="sms")).state == "ready"

@@ -151,7 +151,7 @@ async def test_one_text_that_cannot_be_written_stops_no_other(world: World, said
 
 
 async def test_the_channels_are_woken(world: World, said: Said) -> None:
-    signals = [world.db.signal(prepare.ready_signal(name)) for name in journal.CHANNELS]
+    signals = [world.db.signal(journal.ready_signal(name)) for name in journal.CHANNELS]
     await world.hear(said.payment())
     await world.prepare()
     assert not any(signal.is_set() for signal in signals)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from notifier import directory, rotation
+from notifier import confirmations, directory, preferences, rotation
+from notifier.preferences import Address, Preference
 from notifier.settings import Settings
 from shared.crypto import Vault, new_encryption_key
-from shared.db import reading
+from shared.db import reading, transaction
 
 if TYPE_CHECKING:
     from conftest import Said, World
@@ -27,12 +28,18 @@ def vault() -> Vault:
 
 @pytest.fixture
 async def filled(world: World, said: Said, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A directory of five subscribers and ten messages, two of them without text yet."""
+    """Five subscribers, ten messages of which two have no text yet, what three have chosen."""
     monkeypatch.setattr(rotation, "BATCH_MAX", 2)
     people = [said.subscriber(f"s-{n}", name=f"n{n}") for n in range(5)]
     contracts = [said.contract(f"c-{n}", subscriber_id=f"s-{n}") for n in range(4)]
     await world.hear(*people, *contracts, *(said.payment(f"c-{n}") for n in range(5)))
     await world.prepare()
+    async with transaction(world.db) as tx:
+        for n in range(3):
+            chosen = Preference(addresses={"email": Address(address="a@b.example")})
+            await preferences.put(tx, world.vault, f"c-{n}", chosen, world.clock())
+        asked = ("c-1", "email", "a@b.example", ("Saldo", "ru"), world.clock())
+        await confirmations.ask(tx, world.vault, *asked)
     return world
 
 
@@ -51,7 +58,9 @@ async def test_everything_is_sealed_anew_and_readable(filled: World) -> None:
     steps = [(p.table, p.done, p.total) async for p in rotation.rotate(filled.db, both)]
     assert steps == [
         *(("subscriber", done, 5) for done in (2, 4, 5)),
-        *(("message", done, 8) for done in (2, 4, 6, 8, 8)),
+        *(("message", done, 9) for done in (2, 4, 6, 8, 9)),
+        *(("preference", done, 3) for done in (2, 3)),
+        ("confirmation", 1, 1),
     ]
     only_new = Vault([NEW])
     assert await keys(filled) == {only_new.key_id}
@@ -72,12 +81,12 @@ async def test_stopped_in_the_middle_it_goes_on(filled: World) -> None:
     again = [p async for p in rotation.rotate(filled.db, both)]
     assert again[0].total == 3
     assert await keys(filled) == {both.key_id}
-    assert [p.total async for p in rotation.rotate(filled.db, both)] == [0, 0]
+    assert [p.total async for p in rotation.rotate(filled.db, both)] == [0] * 4
 
 
 async def test_what_no_key_reads_is_left_and_counted(filled: World) -> None:
     steps = [p async for p in rotation.rotate(filled.db, Vault([NEW, LOST]))]
-    assert {(p.table, p.done) for p in steps} == {("subscriber", 0), ("message", 0)}
+    assert {(p.table, p.done) for p in steps} == {(table.name, 0) for table in rotation.SEALED}
     assert [p.unreadable for p in steps if p.table == "subscriber"][-1] == 5
     assert await keys(filled) == {Vault([OLD]).key_id}
 

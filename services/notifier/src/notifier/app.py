@@ -131,7 +131,7 @@ def _delivering(settings: Settings, deliver: Delivery) -> Loop:
     # At least once a second, because a channel's rate is counted in seconds.
     pause = min(1.0, settings.poll_seconds)
     name = deliver.channel.name
-    return Loop(f"deliver-{name}", step, pause, deliver.db.signal(prepare.ready_signal(name)))
+    return Loop(f"deliver-{name}", step, pause, deliver.db.signal(journal.ready_signal(name)))
 
 
 def _lane(settings: Settings, db: Database, clock: Clock) -> Lane | None:

@@ -16,6 +16,8 @@ class Content(BaseModel):
     text: str
     subject: str = ""
     html: str = ""
+    unsubscribe_url: str = ""
+    """Where the reader of an e-mail leaves its kind with one request (RFC 8058)."""
 
 
 def seal(vault: Vault, content: Content) -> str:

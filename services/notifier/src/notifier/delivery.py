@@ -1,8 +1,9 @@
 """Sends what is ready: lease, commit, send, mark; no transaction is open while a provider is asked.
 
 A worker may die between sending and marking. Its lease then ends and the message is tried again
-under the same key, marked as doubtful: the SMS channel first asks the provider whether it knows
-the key, an e-mail carries the same Message-ID.
+under the same key, marked as doubtful: a channel whose provider can be asked first asks whether it
+knows the key, an e-mail carries the same Message-ID, and where neither is possible the message says
+afterwards that it may have come twice.
 """
 
 from __future__ import annotations
@@ -10,45 +11,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import structlog
 
-from notifier import leases
-from notifier.channels.port import (
-    Accepted,
-    Channel,
-    Held,
-    Outcome,
-    Outgoing,
-    Permanent,
-    Temporary,
-)
+from notifier import gate, leases
+from notifier.channels.port import Channel, Held, Outcome, Outgoing, Permanent, Temporary
 from notifier.content import unseal
+from notifier.gate import DEFAULT_RULES, Rules
 from notifier.leases import Leased
+from notifier.marking import Attempt, Desk, Marks, Patience
+from notifier.reach import DEFAULT_REACHING, Reaching
 from shared.clock import Clock
 from shared.crypto import Vault
 from shared.db import Database, transaction
 from shared.log import bind_correlation
 from shared.metrics import MESSAGES, alarm
+from shared.outbox import Producer
 
-BATCH_MAX: Final = 50
+__all__ = ["Delivery", "Patience", "step"]
+
+BATCH_MAX: Final = 200
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How often, how fast and how long a channel tries."""
-
-    attempts_max: int
-    delays: tuple[timedelta, ...]
-    """Pauses after failed attempts; the last one repeats."""
-    timeout: timedelta
-    """For one attempt; a lease lasts twice as long."""
-    per_second: int
 
 
 @dataclass(frozen=True)
@@ -60,51 +46,70 @@ class Delivery:
     channel: Channel
     patience: Patience
     clock: Clock
+    rules: Rules = DEFAULT_RULES
+    reaching: Reaching = DEFAULT_REACHING
+    producer: Producer | None = None
+    """Says to core what became of messages; without one nobody is told."""
+
+    def desk(self) -> Desk:
+        """Return where outcomes are written."""
+        return Desk(
+            self.db,
+            self.vault,
+            self.channel.name,
+            self.patience,
+            self.clock,
+            self.rules,
+            self.reaching,
+            self.producer,
+        )
 
 
 async def step(delivery: Delivery) -> bool:
     """Send one batch of a channel; return whether more may be waiting."""
-    at = delivery.clock()
-    patience = delivery.patience
     parallel = delivery.channel.parallel
     if not parallel:
         return False
-    async with transaction(delivery.db) as tx:
-        batch = await leases.lease(
-            tx,
-            delivery.channel.name,
-            uuid4(),
-            at,
-            until=at + 2 * patience.timeout,
-            per_second=patience.per_second,
-            limit=BATCH_MAX,
-        )
-    gate = asyncio.Semaphore(parallel)
+    found, batch = await _lease(delivery)
+    marks = Marks(delivery.desk())
+    free = asyncio.Semaphore(parallel)
     # One that fails must not cancel its neighbours: they would be cut off in the middle of a send.
     results = await asyncio.gather(
-        *(_deliver(delivery, leased, gate) for leased in batch), return_exceptions=True
+        *(_deliver(delivery, leased, free, marks) for leased in batch), return_exceptions=True
     )
     _alarm(delivery, results)
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return bool(batch)
+    return found
 
 
-async def _deliver(delivery: Delivery, leased: Leased, gate: asyncio.Semaphore) -> Outcome | None:
-    async with gate:
-        with bind_correlation(leased.correlation_id):
-            if delivery.clock() + delivery.patience.timeout > leased.until:
-                async with transaction(delivery.db) as tx:
-                    await leases.give_back(tx, [leased])
-                return None
-            outcome = await _send(delivery, leased)
-            if isinstance(outcome, Held):
-                async with transaction(delivery.db) as tx:
-                    await leases.give_back(tx, [leased])
-                return None
-            await _mark(delivery, leased, outcome)
-            return outcome
+async def _lease(delivery: Delivery) -> tuple[bool, list[Leased]]:
+    """Take what may leave now; say also whether anything was due at all."""
+    at, name, patience = delivery.clock(), delivery.channel.name, delivery.patience
+    async with transaction(delivery.db) as tx:
+        room = await leases.room(tx, name, at, patience.per_second)
+        rows = await leases.due(tx, name, at, min(room, BATCH_MAX)) if room else []
+        verdicts = await gate.look(tx, name, rows, delivery.rules, at)
+        until = at + 2 * patience.timeout
+        batch = await leases.take(tx, verdicts.leaving, uuid4(), at, until)
+        gate.wake(tx, verdicts)
+    for dropped in verdicts.dropped:
+        MESSAGES.labels(name, "dropped").inc()
+        _log.info("message.dropped", message_id=str(dropped["id"]), reason=dropped["reason"])
+    return bool(rows), batch
+
+
+async def _deliver(
+    delivery: Delivery, leased: Leased, free: asyncio.Semaphore, marks: Marks
+) -> Outcome | None:
+    with bind_correlation(leased.correlation_id):
+        async with free:
+            late = delivery.clock() + delivery.patience.timeout > leased.until
+            outcome = None if late else await _send(delivery, leased)
+        # Behind the semaphore, so that the next message leaves while this one is written.
+        await marks.write(Attempt(leased, outcome))
+        return None if isinstance(outcome, Held) else outcome
 
 
 async def _send(delivery: Delivery, leased: Leased) -> Outcome | Held:
@@ -118,6 +123,8 @@ async def _send(delivery: Delivery, leased: Leased) -> Outcome | Held:
         correlation_id=leased.correlation_id,
         created_at=leased.created_at,
         doubtful=leased.doubtful,
+        kind=leased.kind,
+        contract=leased.contract,
     )
     try:
         async with asyncio.timeout(delivery.patience.timeout.total_seconds()):
@@ -127,48 +134,6 @@ async def _send(delivery: Delivery, leased: Leased) -> Outcome | Held:
     except Exception as error:
         _log.exception("message.channel_broken", message_id=str(leased.id))
         return Temporary(f"our own fault: {type(error).__name__}", unknown=True, ours=True)
-
-
-async def _mark(delivery: Delivery, leased: Leased, outcome: Outcome) -> None:
-    values = _values(delivery, leased, outcome)
-    async with transaction(delivery.db) as tx:
-        stood = await leases.settle(tx, leased, **values)
-    what = {
-        "message_id": str(leased.id),
-        "contract": leased.contract,
-        "about": leased.kind,
-        "channel": delivery.channel.name,
-        "attempt": leased.attempt,
-    }
-    if not stood:
-        _log.warning("message.lease_lost", outcome=type(outcome).__name__, **what)
-        return
-    state = values.get("state", "retried")
-    MESSAGES.labels(delivery.channel.name, state).inc()
-    if isinstance(outcome, Accepted):
-        _log.info("message.sent", provider_id=outcome.id, **what)
-    else:
-        _log.warning(f"message.{state}", reason=outcome.reason, **what)
-        if state == "failed" and isinstance(outcome, Temporary):
-            alarm("message_given_up", reason=outcome.reason, **what)
-
-
-def _values(delivery: Delivery, leased: Leased, outcome: Outcome) -> dict[str, Any]:
-    """Return the columns that say what became of an attempt."""
-    at = delivery.clock()
-    if isinstance(outcome, Accepted):
-        sent = {"state": "sent", "provider_id": outcome.id, "reason": None}
-        return {**sent, "doubtful": outcome.perhaps_twice, "done_at": at}
-    doubtful = isinstance(outcome, Temporary) and outcome.unknown
-    values: dict[str, Any] = {"reason": outcome.reason, "doubtful": doubtful}
-    if isinstance(outcome, Temporary) and outcome.channel and not doubtful:
-        # Nobody is to blame among the messages: the breaker says when the channel is tried again.
-        values["attempts"] = leased.attempt - 1
-    elif isinstance(outcome, Permanent) or leased.attempt >= delivery.patience.attempts_max:
-        return {**values, "state": "failed", "done_at": at}
-    delays = delivery.patience.delays
-    pause = max(delays[min(leased.attempt, len(delays)) - 1], outcome.after or timedelta(0))
-    return {**values, "due_at": at + pause}
 
 
 def _alarm(delivery: Delivery, results: Iterable[Outcome | BaseException | None]) -> None:

@@ -17,95 +17,30 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
-from uuid import UUID, uuid5
+from typing import Any, Final
+from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    ColumnElement,
-    Index,
-    Integer,
-    Row,
-    Table,
-    Text,
-    UniqueConstraint,
-    Uuid,
-    delete,
-    false,
-    literal,
-    or_,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, tuple_, update
 
 from notifier.channels.port import ChannelName
-from notifier.messages import Facts, Kind
-from shared.db import Instant, Tx, is_postgres, metadata, raise_signal
-from shared.rows import chosen, insert_new
+from notifier.facts import Fact
+from notifier.kinds import KINDS, KindName, Urgency
+from notifier.message_table import UNSENT, State, in_state, message, schema
+from shared.db import Tx, is_postgres, raise_signal
+from shared.rows import among, chosen, insert_new
+
+__all__ = ["UNSENT", "State", "message", "schema"]
 
 NEW_SIGNAL: Final = "notifier.new"
 CHANNELS: Final[tuple[ChannelName, ...]] = ("sms", "email")
-UNSENT: Final = ("new", "ready")
-
-State = Literal["new", "ready", "sent", "undelivered", "failed", "dropped", "skipped"]
+"""Where messages leave unless the settings say otherwise."""
+REMINDERS: Final = {"low_balance": "low_balance_reminder"}
+"""Kinds of which people are reminded, and how the reminder is called."""
+REMINDERS_MAX: Final = 3
 
 _NAMESPACE: Final = UUID("0d6f4f0e-3c0a-5f5b-8a3f-9a8e6a3c5b21")
 _EXPIRE_MAX: Final = 1000
 PRUNE_MAX: Final = 10_000
-
-schema = metadata()
-message = Table(
-    "message",
-    schema,
-    Column("id", Uuid, primary_key=True),
-    Column("fact", Text, nullable=False),
-    Column("contract", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("reason", Text),
-    Column("facts", Text, nullable=False),
-    Column("event_id", Uuid, nullable=False),
-    Column("correlation_id", Text, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("expires_at", Instant, nullable=False),
-    Column("due_at", Instant, nullable=False),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("doubtful", Boolean, nullable=False, server_default=false()),
-    Column("sealed", Text),
-    Column("key_id", Text),
-    Column("tried_at", Instant),
-    Column("provider_id", Text),
-    Column("done_at", Instant),
-    Column("lease_token", Uuid),
-    Column("leased_until", Instant),
-    # What the provider has reported since: delivered, undelivered or expired.
-    Column("report", Text),
-    Column("delivered_at", Instant),
-    UniqueConstraint("fact", "contract", "kind", "channel"),
-)
-_unsent = message.c.state.in_(UNSENT)
-Index(
-    "ix_message_unsent",
-    message.c.state,
-    message.c.channel,
-    message.c.due_at,
-    postgresql_where=_unsent,
-    sqlite_where=_unsent,
-)
-_NAMED = message.c.provider_id.is_not(None)
-Index(
-    "ix_message_provider",
-    message.c.channel,
-    message.c.provider_id,
-    postgresql_where=_NAMED,
-    sqlite_where=_NAMED,
-)
-Index("ix_message_tried", message.c.channel, message.c.tried_at)
-Index("ix_message_contract", message.c.contract, message.c.created_at)
-Index("ix_message_created", message.c.created_at, message.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +49,8 @@ class Notice:
 
     fact: str
     contract: str
-    kind: Kind
-    facts: Facts
+    kind: KindName
+    facts: Fact
     event_id: UUID
     correlation_id: str
     expires_at: datetime
@@ -127,34 +62,136 @@ def message_id(fact: str, contract: str, kind: str, channel: str) -> UUID:
 
 
 async def add(
-    tx: Tx, notices: Iterable[Notice], at: datetime, state: State = "new", reason: str | None = None
+    tx: Tx,
+    notices: Iterable[Notice],
+    at: datetime,
+    state: State = "new",
+    reason: str | None = None,
+    *,
+    channels: Sequence[ChannelName] = CHANNELS,
+    due_at: datetime | None = None,
 ) -> None:
-    """Write a row for each notice and channel; what is already known is left as it is."""
-    rows = [_row(n, channel, at, state, reason) for n in notices for channel in CHANNELS]
+    """Write a row for each notice and channel; what is already known is left as it is.
+
+    `channels` are those of the installation; a kind goes to those of them that it knows. Nobody
+    looks at the rows before `due_at`.
+    """
+    rows = [
+        _row(n, channel, at, due_at or at, state, reason)
+        for n in notices
+        for channel in channels
+        if goes_to(n.kind, channel)
+    ]
     # In one order everywhere: two replicas that write the same rows must not wait in a circle.
     rows.sort(key=lambda row: row["id"])
     if await insert_new(tx, message, rows, "id"):
         raise_signal(tx, NEW_SIGNAL)
 
 
-async def drop(tx: Tx, notices: Sequence[Notice], reason: str, at: datetime) -> None:
+async def add_written(
+    tx: Tx,
+    contract: str,
+    kind: str,
+    channel: ChannelName,
+    sealed: tuple[str, str],
+    at: datetime,
+    expires_at: datetime,
+) -> UUID:
+    """Write a message whose words exist already, sealed under a key; it is ready at once."""
+    this, (words, key_id) = uuid4(), sealed
+    row = {
+        "id": this,
+        "fact": str(this),
+        "contract": contract,
+        "kind": kind,
+        "channel": channel,
+        "urgency": int(Urgency.NOW),
+        "state": "ready",
+        "facts": "{}",
+        "event_id": this,
+        "correlation_id": str(this),
+        "created_at": at,
+        "expires_at": expires_at,
+        "due_at": at,
+        "sealed": words,
+        "key_id": key_id,
+    }
+    await tx.execute(insert(message).values(row))
+    raise_signal(tx, ready_signal(channel))
+    return this
+
+
+def ready_signal(channel: str) -> str:
+    """Return the name of the signal that a channel has something to send."""
+    return f"notifier.ready.{channel}"
+
+
+def goes_to(kind: str, channel: str) -> bool:
+    """Say whether a kind of message ever goes to a channel; a webhook hears of everything."""
+    return channel == "webhook" or channel in KINDS[kind].channels
+
+
+async def drop(
+    tx: Tx,
+    notices: Sequence[Notice],
+    reason: str,
+    at: datetime,
+    *,
+    channels: Sequence[ChannelName] = CHANNELS,
+) -> None:
     """Keep unsent messages from leaving, also those whose event has not come yet.
 
     One that is being sent at this moment may still be marked as sent, but is not tried again.
+    The reminders of a message fall with it.
     """
-    await add(tx, notices, at, "dropped", reason)
-    told = tuple_(message.c.fact, message.c.contract, message.c.kind)
-    mine = told.in_([(n.fact, n.contract, n.kind) for n in notices])
-    await tx.execute(
-        update(message).where(mine, _unsent).values(state="dropped", reason=reason, done_at=at)
-    )
+    await add(tx, notices, at, "dropped", reason, channels=channels)
+    # One after the other: whoever waits for a message that is being marked as sent must see, once
+    # it is, the reminder that was written with it.
+    for keys in ([_key(n) for n in notices], [key for n in notices for key in _reminders(n)]):
+        if keys:
+            mine = tuple_(message.c.fact, message.c.contract, message.c.kind).in_(keys)
+            await tx.execute(
+                update(message)
+                .where(mine, UNSENT)
+                .values(state="dropped", reason=reason, done_at=at)
+            )
+
+
+async def call_next(tx: Tx, failed: Collection[tuple[str, str, str]], at: datetime) -> None:
+    """Let the other channels of messages, by fact, contract and kind, take their turn at once."""
+    if failed:
+        told = tuple_(message.c.fact, message.c.contract, message.c.kind)
+        waiting = (in_state("new"), told.in_(sorted(failed)))
+        if (await tx.execute(update(message).where(*waiting).values(due_at=at))).rowcount:
+            raise_signal(tx, NEW_SIGNAL)
+
+
+def _key(notice: Notice) -> tuple[str, str, str]:
+    return notice.fact, notice.contract, str(notice.kind)
+
+
+def _reminders(notice: Notice) -> list[tuple[str, str, str]]:
+    kind = REMINDERS.get(notice.kind)
+    if kind is None:
+        return []
+    facts = (reminder_fact(notice.fact, nth) for nth in range(1, REMINDERS_MAX + 1))
+    return [(fact, notice.contract, kind) for fact in facts]
+
+
+def reminder_fact(fact: str, nth: int) -> str:
+    """Return the fact of the nth reminder of a fact, counted from 1."""
+    return fact if nth == 1 else f"{fact}#{nth}"
 
 
 async def wake(tx: Tx, contracts: Collection[str], at: datetime) -> None:
-    """Let the messages of these contracts look for their recipient at once."""
+    """Let the messages of these contracts look for their recipient at once.
+
+    Those that wait for a moment of their own, such as reminders, have looked for nobody yet.
+    """
     if contracts:
-        theirs = message.c.contract.in_(sorted(contracts))
-        woken = update(message).where(message.c.state == "new", theirs).values(due_at=at)
+        theirs = among(tx, message.c.contract, sorted(contracts))
+        waiting = (in_state("new"), message.c.attempts > 0, message.c.due_at > at)
+        woken = update(message).where(theirs, *waiting).values(due_at=at)
         if (await tx.execute(woken)).rowcount:
             raise_signal(tx, NEW_SIGNAL)
 
@@ -163,7 +200,8 @@ async def expire(tx: Tx, at: datetime) -> list[Row[Any]]:
     """Drop what has become too old to be told, at most 1000 rows; return id and contract."""
     stale = (
         select(message.c.id)
-        .where(_unsent, message.c.expires_at <= at, free(at))
+        .where(UNSENT, message.c.expires_at <= at, free(at))
+        .order_by(message.c.expires_at)
         .limit(_EXPIRE_MAX)
         .with_for_update(skip_locked=True)
     )
@@ -191,33 +229,13 @@ async def prune(tx: Tx, before: datetime) -> int:
     return (await tx.execute(delete(message).where(message.c.id.in_(old)))).rowcount
 
 
-async def page(
-    tx: Tx,
-    *,
-    limit: int,
-    contract: str | None = None,
-    state: str | None = None,
-    before: tuple[datetime, UUID] | None = None,
-) -> Sequence[Row[Any]]:
-    """Return messages, newest first, that come after the given one in that order."""
-    wanted = select(message).order_by(message.c.created_at.desc(), message.c.id.desc())
-    if contract is not None:
-        wanted = wanted.where(message.c.contract == contract)
-    if state is not None:
-        wanted = wanted.where(message.c.state == state)
-    if before is not None:
-        place = tuple_(literal(before[0], Instant), literal(before[1], Uuid))
-        wanted = wanted.where(tuple_(message.c.created_at, message.c.id) < place)
-    return (await tx.execute(wanted.limit(limit))).all()
-
-
-async def one(tx: Tx, this: UUID) -> Row[Any] | None:
-    """Return one message, or None."""
-    return (await tx.execute(select(message).where(message.c.id == this))).one_or_none()
-
-
 def _row(
-    notice: Notice, channel: str, at: datetime, state: State, reason: str | None
+    notice: Notice,
+    channel: str,
+    at: datetime,
+    due_at: datetime,
+    state: State,
+    reason: str | None,
 ) -> dict[str, Any]:
     return {
         "id": message_id(notice.fact, notice.contract, notice.kind, channel),
@@ -225,6 +243,7 @@ def _row(
         "contract": notice.contract,
         "kind": notice.kind,
         "channel": channel,
+        "urgency": int(KINDS[notice.kind].urgency),
         "state": state,
         "reason": reason,
         "facts": notice.facts.model_dump_json(),
@@ -232,6 +251,6 @@ def _row(
         "correlation_id": notice.correlation_id,
         "created_at": at,
         "expires_at": notice.expires_at,
-        "due_at": at,
-        "done_at": None if state in UNSENT else at,
+        "due_at": due_at,
+        "done_at": None if state in ("new", "ready") else at,
     }

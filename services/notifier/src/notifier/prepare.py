@@ -1,13 +1,14 @@
-"""Finds the recipient of a new message and writes its text.
+"""Finds the recipient of a new message, chooses the ways to reach them, and writes its text.
 
 An event about money may come before those about the contract: then the message waits and looks
-again, with growing pauses, until the directory knows or the patience of the settings ends. The
-text is written once, so that every attempt to deliver it says the same.
+again, with growing pauses, until the directory knows or the patience of the settings ends. In quiet
+hours it waits for their end. The text is written once, just before it may leave, so that every
+attempt to deliver it says the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,23 +16,32 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Row
 
-from notifier import addresses, directory, journal, leases, messages
-from notifier.content import Content, seal
+from notifier import directory, gate, journal, leases, preferences, reach, turns, unreachable
+from notifier.content import seal
 from notifier.directory import Entry
-from notifier.messages import FACTS, Reader
+from notifier.kinds import KINDS
+from notifier.links import Links
+from notifier.preferences import NONE, Preference
+from notifier.quiet import QuietHours, allowed_from
+from notifier.reach import DEFAULT_REACHING, Reach, Reaching, Way
+from notifier.standing import Standing
+from notifier.telling import Told, tell
+from notifier.turns import Key
+from notifier.writing import Sender, written
 from shared.clock import Clock
 from shared.crypto import Vault
-from shared.db import Database, raise_signal, transaction
+from shared.db import Database, Tx, raise_signal, transaction
 from shared.metrics import MESSAGES, alarm
+from shared.outbox import Producer
 
-BATCH_MAX: Final = 50
+BATCH_MAX: Final = 200
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """How recipients are looked for and how the operator presents itself."""
+    """How recipients are looked for and reached, and how the operator presents itself."""
 
     operator: str
     """The name under which messages come."""
@@ -41,12 +51,29 @@ class Preparation:
     recipient_wait: timedelta
     """How long a message waits for the directory to know its contract."""
     look_delays: tuple[timedelta, ...]
+    reaching: Reaching = DEFAULT_REACHING
+    quiet: QuietHours | None = None
+    patience: turns.Patience = turns.DEFAULT_PATIENCE
+    links: Links | None = None
+    producer: Producer | None = None
+    """Says what will reach nobody; without one nobody is told."""
+
+    def sender(self, decrypt: Callable[[str], str]) -> Sender:
+        """Return how the operator presents itself."""
+        return Sender(self.operator, self.operators, self.cabinet_url, decrypt, self.links)
 
 
 @dataclass
-class _Changes:
-    """What one step decided, grouped by the columns that change."""
+class _Batch:
+    """One step's messages with what is known about them, and what was decided."""
 
+    rows: Sequence[Row[Any]]
+    known: Mapping[str, Entry]
+    chosen: Mapping[str, Preference]
+    money: Mapping[str, Standing]
+    siblings: Mapping[Key, Mapping[str, Row[Any]]] = field(default_factory=dict)
+    silent: Mapping[str, bool] = field(default_factory=dict)
+    ways: dict[Any, list[Way]] = field(default_factory=dict)
     ready: list[dict[str, Any]] = field(default_factory=list)
     ended: list[dict[str, Any]] = field(default_factory=list)
     waiting: list[dict[str, Any]] = field(default_factory=list)
@@ -57,108 +84,154 @@ async def step(db: Database, vault: Vault, how: Preparation, clock: Clock) -> bo
     at = clock()
     async with transaction(db) as tx:
         stale = await journal.expire(tx, at)
-        rows = await leases.take_new(tx, at, BATCH_MAX)
-        known = await directory.find(tx, vault, {row.contract for row in rows})
-        changes = _decide(rows, known, vault, how, at)
-        for group in (changes.ready, changes.ended, changes.waiting):
+        batch = await _gather(tx, vault, how, at)
+        for row in batch.rows:
+            _decide(batch, row, vault, how, at)
+        await unreachable.review(tx, _reaches(batch, how), at)
+        for group in (batch.ready, batch.ended, batch.waiting):
             await leases.change(tx, group)
-        if changes.ready:
-            for channel in journal.CHANNELS:
-                raise_signal(tx, ready_signal(channel))
-    _report(stale, rows, changes)
-    return len(rows) == BATCH_MAX
+        await tell(tx, how.producer, _failures(batch), at)
+        for channel in {row.channel for row in batch.rows} if batch.ready else ():
+            raise_signal(tx, journal.ready_signal(channel))
+    _report(stale, batch)
+    return len(batch.rows) == BATCH_MAX
 
 
-def ready_signal(channel: str) -> str:
-    """Return the name of the signal that a channel has something to send."""
-    return f"notifier.ready.{channel}"
+async def _gather(tx: Tx, vault: Vault, how: Preparation, at: datetime) -> _Batch:
+    rows = await leases.take_new(tx, at, BATCH_MAX)
+    contracts = {row.contract for row in rows}
+    batch = _Batch(
+        rows,
+        await directory.find(tx, vault, contracts),
+        await preferences.find(tx, vault, contracts),
+        await gate.standings(tx, rows),
+    )
+    for row in rows:
+        entry, preference = batch.known.get(row.contract), _chosen(batch, row)
+        if entry is not None:
+            batch.ways[row.id] = reach.ways(row.kind, entry, preference, how.reaching)
+    later = [row for row in rows if _earlier(batch, row, how)]
+    if later:
+        batch.siblings = await turns.siblings(tx, [_key(row) for row in later])
+        silent = await turns.silent(tx, how.reaching.channels, how.patience, at)
+        batch.silent = dict.fromkeys(silent, True)
+    return batch
 
 
-def _decide(
-    rows: Sequence[Row[Any]],
-    known: dict[str, Entry],
+def _decide(batch: _Batch, row: Row[Any], vault: Vault, how: Preparation, at: datetime) -> None:
+    entry = batch.known.get(row.contract)
+    way = next((way for way in batch.ways.get(row.id, ()) if way.channel == row.channel), None)
+    if reason := gate.untrue(row, batch.money):
+        batch.ended.append(gate.ended(row.id, reason, at))
+    elif entry is None:
+        _wait(batch, row, how, at)
+    elif way is None or way.address is None:
+        batch.ended.append(_ended(row, "skipped", way.reason if way else "not_chosen", at))
+    elif _takes_turn(batch, row, how, at):
+        zone = entry.timezone if KINDS[row.kind].quiet else None
+        moment = allowed_from(how.quiet, zone, at)
+        if moment > at:
+            batch.waiting.append({"id": row.id, "attempts": 0, "due_at": moment})
+        else:
+            _write(batch, row, way, zone, vault, how, at)
+
+
+def _takes_turn(batch: _Batch, row: Row[Any], how: Preparation, at: datetime) -> bool:
+    """Say whether no earlier channel is to be waited for; decide about the row where one is."""
+    channels = _earlier(batch, row, how)
+    rows = batch.siblings.get(_key(row), {})
+    earlier = [rows[channel] for channel in channels if channel in rows]
+    turn = turns.turn(earlier, batch.silent, how.patience, at)
+    if turn.what == "told":
+        batch.ended.append(_ended(row, "skipped", "told", at))
+    elif turn.what == "wait":
+        batch.waiting.append({"id": row.id, "attempts": 0, "due_at": turn.until})
+    batch.ended += [gate.ended(this, "gave_way", at) for this in turn.gives_way]
+    return turn.what == "go"
+
+
+def _write(
+    batch: _Batch,
+    row: Row[Any],
+    way: Way,
+    zone: str | None,
     vault: Vault,
     how: Preparation,
     at: datetime,
-) -> _Changes:
-    changes = _Changes()
-    for row in rows:
-        entry = known.get(row.contract)
-        if entry is None:
-            _wait(changes, row, how, at)
-        elif reason := _unwanted(row, entry):
-            changes.ended.append(_ended(row, "skipped", reason, at))
-        elif content := _written(row, entry, how, at):
-            sealed = {"sealed": seal(vault, content), "key_id": vault.key_id}
-            changes.ready.append(
-                {"id": row.id, "state": "ready", "attempts": 0, "due_at": at, **sealed}
-            )
-        else:
-            changes.ended.append(_ended(row, "failed", "unwritable", at))
-    return changes
+) -> None:
+    facts = gate.anew(row, batch.money)
+    text = facts.model_dump_json() if facts else row.facts
+    entry, preference = batch.known[row.contract], _chosen(batch, row)
+    sender = how.sender(vault.decrypt)
+    content = written(row, text, way, entry, preference, sender, at)
+    if content is None:
+        batch.ended.append(_ended(row, "failed", "unwritable", at))
+        return
+    batch.ready.append(
+        {
+            "id": row.id,
+            "state": "ready",
+            "attempts": 0,
+            "due_at": at,
+            "zone": zone,
+            "facts": text,
+            "sealed": seal(vault, content),
+            "key_id": vault.key_id,
+        }
+    )
 
 
-def _wait(changes: _Changes, row: Row[Any], how: Preparation, at: datetime) -> None:
+def _wait(batch: _Batch, row: Row[Any], how: Preparation, at: datetime) -> None:
     if at - row.created_at >= how.recipient_wait:
-        changes.ended.append(_ended(row, "failed", "recipient_unknown", at))
+        batch.ended.append(_ended(row, "failed", "recipient_unknown", at))
         return
     pause = how.look_delays[min(row.attempts, len(how.look_delays) - 1)]
-    changes.waiting.append({"id": row.id, "attempts": row.attempts + 1, "due_at": at + pause})
+    batch.waiting.append({"id": row.id, "attempts": row.attempts + 1, "due_at": at + pause})
 
 
-def _unwanted(row: Row[Any], entry: Entry) -> str | None:
-    """Return why nothing is to be sent to a known recipient, or None."""
-    if row.kind == "low_balance" and entry.closed:
-        return "contract_closed"
-    given, usable = _address(row.channel, entry)
-    what = "phone" if row.channel == "sms" else "email"
-    if not given.strip():
-        return f"no_{what}"
-    return None if usable else f"bad_{what}"
+def _earlier(batch: _Batch, row: Row[Any], how: Preparation) -> Sequence[str]:
+    """Return the channels that go before this one, where they go one by one."""
+    if not how.reaching.one_by_one(row.kind, _chosen(batch, row)):
+        return []
+    usable = [way.channel for way in batch.ways.get(row.id, ()) if way.address is not None]
+    return usable[: usable.index(row.channel)] if row.channel in usable else []
 
 
-def _address(channel: str, entry: Entry) -> tuple[str, str | None]:
-    if channel == "sms":
-        return entry.person.phone, addresses.phone(entry.person.phone)
-    return entry.person.email, addresses.email(entry.person.email)
+def _reaches(batch: _Batch, how: Preparation) -> dict[str, Reach]:
+    found = {}
+    for contract, entry in batch.known.items():
+        preference = batch.chosen.get(contract, NONE)
+        found[contract] = reach.state(entry, preference, how.reaching)
+    return found
 
 
-def _written(row: Row[Any], entry: Entry, how: Preparation, at: datetime) -> Content | None:
-    """Return the text, None where a fault of ours prevents it: one row must not stop the rest."""
-    try:
-        return _content(row, entry, how, at)
-    except Exception:
-        _log.exception("message.unwritable", message_id=str(row.id))
-        return None
+def _chosen(batch: _Batch, row: Row[Any]) -> Preference:
+    return batch.chosen.get(row.contract, NONE)
 
 
-def _content(row: Row[Any], entry: Entry, how: Preparation, at: datetime) -> Content:
-    to = _address(row.channel, entry)[1] or ""
-    facts = FACTS[row.kind].model_validate_json(row.facts)
-    reader = Reader(
-        contract=row.contract,
-        operator=how.operators.get(entry.operator, how.operator),
-        cabinet_url=how.cabinet_url,
-        name=entry.person.name,
-        language=messages.language(entry.language),
-        timezone=entry.timezone,
-    )
-    if row.channel == "sms":
-        return Content(to=to, text=messages.sms(row.kind, facts, reader, at))
-    mail = messages.mail(row.kind, facts, reader, at)
-    return Content(to=to, subject=mail.subject, text=mail.text, html=mail.html)
+def _key(row: Row[Any]) -> Key:
+    return row.fact, row.contract, row.kind
 
 
-def _ended(row: Row[Any], state: str, reason: str, at: datetime) -> dict[str, Any]:
+def _ended(row: Row[Any], state: str, reason: str | None, at: datetime) -> dict[str, Any]:
     return {"id": row.id, "state": state, "reason": reason, "done_at": at}
 
 
-def _report(stale: Sequence[Row[Any]], rows: Sequence[Row[Any]], changes: _Changes) -> None:
+def _failures(batch: _Batch) -> list[Told]:
+    by_id = {row.id: row for row in batch.rows}
+    return [
+        Told.of(by_id[end["id"]], end["reason"]) for end in batch.ended if end["state"] == "failed"
+    ]
+
+
+def _report(stale: Sequence[Row[Any]], batch: _Batch) -> None:
     for row in stale:
         MESSAGES.labels(row.channel, "dropped").inc()
         _log.warning("message.stale", message_id=str(row.id), correlation_id=row.correlation_id)
-    by_id = {row.id: row for row in rows}
-    for end in changes.ended:
+    by_id = {row.id: row for row in batch.rows}
+    for end in batch.ended:
+        if end["id"] not in by_id:  # one that gave way to a message of this batch
+            continue
         row = by_id[end["id"]]
         what = {
             "message_id": str(row.id),
@@ -170,4 +243,4 @@ def _report(stale: Sequence[Row[Any]], rows: Sequence[Row[Any]], changes: _Chang
         if end["state"] == "failed":
             alarm("message_not_prepared", reason=end["reason"], **what)
         else:
-            _log.info("message.skipped", reason=end["reason"], **what)
+            _log.info(f"message.{end['state']}", reason=end["reason"], **what)

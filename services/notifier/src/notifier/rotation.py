@@ -7,22 +7,24 @@ again, and run beside the service. Afterwards the older keys can be taken from t
 from __future__ import annotations
 
 import argparse
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy import Column, Table, bindparam, func, literal, select, tuple_, update
 
+from notifier.confirmations import confirmation
 from notifier.directory import subscriber
-from notifier.journal import message
+from notifier.message_table import message
+from notifier.preferences import preference
 from notifier.settings import Settings
 from shared.cli import Command
 from shared.crypto import Vault
 from shared.db import Database, Tx, reading, transaction
 
 BATCH_MAX: Final = 500
-SEALED: Final = (subscriber, message)
-"""The tables with `id`, `sealed` and `key_id`."""
+SEALED: Final = (subscriber, message, preference, confirmation)
+"""The tables with `sealed` and `key_id`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +89,26 @@ def _old(table: Table, vault: Vault) -> Any:
 
 
 async def _rotate_batch(tx: Tx, table: Table, vault: Vault, after: Any) -> _Batch:
-    left = select(table.c.id, table.c.sealed).where(_old(table, vault))
+    key = tuple(table.primary_key.columns)
+    left = select(*key, table.c.sealed).where(_old(table, vault))
     if after is not None:
-        left = left.where(table.c.id > after)
-    rows = (await tx.execute(left.order_by(table.c.id).limit(BATCH_MAX).with_for_update())).all()
-    fresh = [{"this": row.id, "anew": anew} for row in rows if (anew := _anew(vault, row.sealed))]
+        left = left.where(tuple_(*key) > tuple_(*after))
+    rows = (await tx.execute(left.order_by(*key).limit(BATCH_MAX).with_for_update())).all()
+    places = [tuple(row)[: len(key)] for row in rows]
+    fresh = [
+        {"anew": anew, **{f"this_{n}": part for n, part in enumerate(place)}}
+        for place, row in zip(places, rows, strict=True)
+        if (anew := _anew(vault, row.sealed))
+    ]
     if fresh:
-        one = update(table).where(table.c.id == bindparam("this"))
+        one = update(table).where(*(c == bindparam(f"this_{n}") for n, c in enumerate(key)))
         await tx.execute(one.values(sealed=bindparam("anew"), key_id=vault.key_id), fresh)
-    last = rows[-1].id if rows else after
+    last = _place(key, places[-1]) if rows else after
     return _Batch(last, len(rows), len(rows) - len(fresh))
+
+
+def _place(key: Sequence[Column[Any]], values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(literal(value, column.type) for value, column in zip(values, key, strict=True))
 
 
 def _anew(vault: Vault, sealed: str) -> str | None:

@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
-from notifier import addresses, journal
+from notifier import addresses, history
 from notifier.content import Content, unseal
 from notifier.journal import State
 from shared.api import Api, answer
@@ -80,7 +80,7 @@ async def list_messages(request: web.Request, query: PageQuery) -> web.Response:
     """Answer one page of messages."""
     before = _read_cursor(query.cursor) if query.cursor else None
     async with reading(request.app[DB]) as tx:
-        rows = await journal.page(
+        rows = await history.page(
             tx, limit=query.limit + 1, contract=query.contract, state=query.state, before=before
         )
     vault = request.app[VAULT]
@@ -103,7 +103,7 @@ async def list_messages(request: web.Request, query: PageQuery) -> web.Response:
 async def show_message(request: web.Request) -> web.Response:
     """Answer one message."""
     async with reading(request.app[DB]) as tx:
-        row = await journal.one(tx, _message_id(request.match_info["id"]))
+        row = await history.one(tx, _message_id(request.match_info["id"]))
     if row is None:
         raise _unknown()
     content = _content(request.app[VAULT], row)

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
-from notifier import access, access_leases, directory, journal, report_table
+from notifier import (
+    access,
+    access_leases,
+    balances,
+    confirmations,
+    directory,
+    journal,
+    preferences,
+    report_table,
+    unreachable,
+)
 from shared import conflict, inbox, outbox
 
 SCHEMAS: tuple[MetaData, ...] = (
     directory.schema,
     journal.schema,
     report_table.schema,
+    preferences.schema,
+    confirmations.schema,
+    balances.schema,
+    unreachable.schema,
     access.schema,
     access_leases.schema,
     outbox.schema,
