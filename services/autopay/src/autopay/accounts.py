@@ -1,15 +1,20 @@
 """How each contract stood when core-billing last said so; the row is what holds a contract.
 
-Balances and needed sums come from several events in any order: of two the one of core's later
-moment holds. Whoever changes anything of a contract's autopay locks this row first, so two
-replicas never decide for one contract at a time.
+Whoever changes anything of a contract's autopay locks this row first, so two replicas never decide
+for one contract at a time. Rows are locked in the order of their contracts.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Table, Text, false
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, fields
+from typing import Any, Final
 
-from shared.db import Instant, metadata
+from sqlalchemy import BigInteger, Boolean, Column, Date, Row, Select, Table, Text, false, select
+
+from autopay.case import Account
+from shared.db import Instant, Tx, metadata
+from shared.rows import among, insert_new, update_each
 
 schema = metadata()
 account = Table(
@@ -28,3 +33,45 @@ account = Table(
     Column("blocked", Boolean, nullable=False, server_default=false()),
     Column("access_revision", BigInteger, nullable=False, server_default="0"),
 )
+_FIELDS: Final = tuple(each.name for each in fields(Account))
+
+
+async def lock(tx: Tx, contracts: Collection[str]) -> dict[str, Account]:
+    """Hold contracts until the end of the transaction; return how they stand."""
+    if not contracts:
+        return {}
+    found = await _locked(tx, contracts)
+    missing = sorted(set(contracts) - found.keys())
+    if missing:
+        await insert_new(tx, account, [{"contract": each} for each in missing], "contract")
+        found |= await _locked(tx, missing)
+    return found
+
+
+async def lock_free(tx: Tx, due: Select[Any], most: int) -> dict[str, Account]:
+    """Hold those of the chosen contracts that nobody else holds; return how they stand."""
+    wanted = select(account).where(account.c.contract.in_(due)).order_by(account.c.contract)
+    wanted = wanted.limit(most).with_for_update(skip_locked=True)
+    return {row.contract: _account(row) for row in await tx.execute(wanted)}
+
+
+async def find(tx: Tx, contract: str) -> Account:
+    """Return how a contract stands, as far as it is known."""
+    wanted = select(account).where(account.c.contract == contract)
+    row = (await tx.execute(wanted)).one_or_none()
+    return Account(contract) if row is None else _account(row)
+
+
+async def write(tx: Tx, changed: Sequence[Account]) -> None:
+    """Write down how locked contracts stand now."""
+    await update_each(tx, account, [asdict(each) for each in changed], "contract")
+
+
+async def _locked(tx: Tx, contracts: Collection[str]) -> dict[str, Account]:
+    wanted = select(account).where(among(tx, account.c.contract, contracts))
+    wanted = wanted.order_by(account.c.contract).with_for_update()
+    return {row.contract: _account(row) for row in await tx.execute(wanted)}
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(**{name: getattr(row, name) for name in _FIELDS})

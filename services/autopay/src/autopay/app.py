@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from autopay import consumer
+from autopay import consumer, expiring, work
 from autopay.autopay import Autopay, Rules
 from autopay.mandate import Limits
 from autopay.schedule import Notice
 from autopay.settings import Settings
 from shared.clock import Clock, system_clock
+from shared.loop import Loop
 from shared.service import Service
 
 NAME: Final = "autopay"
+SLOW_SECONDS: Final = 60.0
+EXPIRING_SECONDS: Final = 3600.0
 
 
 def build(settings: Settings, clock: Clock = system_clock) -> Service:
     """Return autopay as a value the runner understands."""
-    db = settings.database(NAME)
-    autopay = Autopay(db, clock, settings.producer(NAME), rules(settings), settings.public_url)
+    autopay = made(settings, clock)
     return Service(
         name=NAME,
-        db=db,
+        db=autopay.db,
         producer=autopay.producer,
         mounts={},
         consumers=(consumer.make(autopay),),
+        loops=loops(settings, autopay),
+    )
+
+
+def made(settings: Settings, clock: Clock) -> Autopay:
+    """Return what the parts of autopay are given."""
+    db = settings.database(NAME)
+    return Autopay(db, clock, settings.producer(NAME), rules(settings), settings.public_url)
+
+
+def loops(settings: Settings, autopay: Autopay) -> tuple[Loop, ...]:
+    """Return what autopay does by itself."""
+    return (
+        Loop("announce", partial(work.announce_due, autopay), settings.poll_seconds),
+        Loop("request", partial(work.request_due, autopay), settings.poll_seconds),
+        Loop("look", partial(work.look_due, autopay), settings.poll_seconds),
+        Loop("unclear", partial(work.watch_unclear, autopay), SLOW_SECONDS),
+        Loop("expiring", partial(expiring.step, autopay), EXPIRING_SECONDS),
     )
 
 
 def rules(settings: Settings) -> Rules:
     """Return what the operator has set."""
     notice = Notice(settings.notice, settings.notice_least, settings.hours)
-    short = replace(notice, length=settings.notice_balance)
+    least = min(notice.least, settings.notice_balance)
+    short = replace(notice, length=settings.notice_balance, least=least)
     return Rules(
         limits=Limits(settings.amount_min.kopecks, settings.amount_max.kopecks),
         notice=notice,
@@ -41,6 +63,6 @@ def rules(settings: Settings) -> Rules:
         unclear_after=settings.unclear_after,
         late_max=settings.late_max,
         news_wait=settings.news_wait,
-        shop_pause=settings.shop_pause,
         link_life=settings.link_life,
+        retries=settings.retry_rules(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from autopay import retry_limits
 from autopay.mandate import Limits
 from autopay.schedule import Notice
 from shared.clock import Clock
@@ -25,8 +26,8 @@ class Rules:
     unclear_after: timedelta
     late_max: timedelta
     news_wait: timedelta
-    shop_pause: timedelta
     link_life: timedelta
+    retries: retry_limits.Rules
 
 
 @dataclass(frozen=True)

@@ -12,36 +12,39 @@ in flight: only an event concludes it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import Final
-from uuid import UUID, uuid5
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, Uuid, false
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    Row,
+    Select,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
+from autopay.case import OPEN, UPCOMING, Charge, State, charge_id
 from autopay.mandate import MethodName
 from shared.db import Instant, Tx, metadata
+from shared.rows import among, insert_new, update_each
 
-_IDS: Final = UUID("c1b7d2f0-5a3e-5c9b-9b0e-7f1d6f0a4e35")
+__all__ = ["Charge", "State", "charge_id"]
 
-
-class State(StrEnum):
-    """Where a charge stands."""
-
-    PLANNED = "planned"
-    ANNOUNCED = "announced"
-    REQUESTED = "requested"
-    UNCLEAR = "unclear"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    DROPPED = "dropped"
-
-
-UPCOMING: Final = (State.PLANNED, State.ANNOUNCED)
-IN_FLIGHT: Final = (State.REQUESTED, State.UNCLEAR)
-OPEN: Final = UPCOMING + IN_FLIGHT
+LATELY: Final = timedelta(days=35)
+"""How far back charges matter to a decision: a month's cap, and the limits of tries."""
 
 schema = metadata()
 charge = Table(
@@ -69,7 +72,6 @@ charge = Table(
     Column("reason", Text, nullable=False, server_default=""),
     Column("failure", Text),
     Column("correlation_id", Text, nullable=False),
-    Column("alarmed", Boolean, nullable=False, server_default=false()),
 )
 _open = charge.c.state.in_([str(state) for state in OPEN])
 _planned = charge.c.state == str(State.PLANNED)
@@ -89,46 +91,64 @@ Index("ix_charge_contract", charge.c.contract, charge.c.created_at)
 Index("ix_charge_created", charge.c.created_at, charge.c.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """One charge, whatever became of it; moments are in UTC."""
-
-    id: str
-    contract: str
-    occasion: str
-    """Which occasion it is for: `balance:<crossing>`, `fee:<date>`, `day:<date>`."""
-    number: int
-    """Of the charges for this occasion, from 1."""
-    mandate_id: UUID | None
-    why: str
-    """balance, fee or day."""
-    method: MethodName
-    amount_kopecks: int
-    state: State
-    announce_at: datetime | None
-    """When it is said; None where it is made without notice."""
-    charge_at: datetime
-    not_after: datetime | None
-    created_at: datetime
-    announced_at: datetime | None
-    requested_at: datetime | None
-    concluded_at: datetime | None
-    credited_at: datetime | None
-    """When the news of its money on the contract came."""
-    reason: str
-    failure: str | None
-    """The class of a failure: soft, hard, shop or stale."""
-    correlation_id: str
+_FIELDS: Final = tuple(each.name for each in fields(Charge) if each.name not in ("method", "state"))
 
 
-def charge_id(contract: str, occasion: str, number: int) -> str:
-    """Return the id of a charge; the same words always give the same one."""
-    return str(uuid5(_IDS, f"{contract}\x1f{occasion}\x1f{number}"))
+async def insert(tx: Tx, new: Iterable[Charge]) -> set[str]:
+    """Write down charges that are not known yet; return the ids of those written."""
+    rows = [_row(each) for each in sorted(new, key=lambda each: each.contract)]
+    return set(await insert_new(tx, charge, rows, "id"))
+
+
+async def write(tx: Tx, changed: Sequence[Charge]) -> None:
+    """Write down how charges of locked contracts stand now."""
+    await update_each(tx, charge, [_row(each) for each in changed], "id")
+
+
+async def of(tx: Tx, contracts: Collection[str], at: datetime) -> dict[str, list[Charge]]:
+    """Return the charges that matter to a decision, by contract."""
+    matters = or_(_open, charge.c.requested_at > at - LATELY)
+    wanted = select(charge).where(among(tx, charge.c.contract, contracts), matters)
+    found: dict[str, list[Charge]] = {}
+    for row in await tx.execute(wanted):
+        found.setdefault(row.contract, []).append(_charge(row))
+    return found
+
+
+async def named(tx: Tx, ids: Collection[str]) -> dict[str, Charge]:
+    """Return charges by their ids."""
+    if not ids:
+        return {}
+    rows = await tx.execute(select(charge).where(among(tx, charge.c.id, ids)))
+    return {row.id: _charge(row) for row in rows}
+
+
+def to_announce(at: datetime) -> Select[Any]:
+    """Return the contracts whose charge is to be said."""
+    return select(charge.c.contract).where(_planned, charge.c.announce_at <= at)
+
+
+def to_request(at: datetime) -> Select[Any]:
+    """Return the contracts whose charge is to be made."""
+    said = or_(charge.c.state == str(State.ANNOUNCED), charge.c.announce_at.is_(None))
+    return select(charge.c.contract).where(_upcoming, said, charge.c.charge_at <= at)
+
+
+def overdue(before: datetime) -> Select[Any]:
+    """Return the contracts whose charge has no outcome although it was dead before a moment."""
+    return select(charge.c.contract).where(_requested, charge.c.not_after < before)
 
 
 async def find(tx: Tx, this: str) -> Charge | None:
     """Return one charge, or None."""
-    raise NotImplementedError
+    return (await named(tx, [this])).get(this)
+
+
+async def upcoming(tx: Tx, contract: str) -> Charge | None:
+    """Return the charge of a contract that is planned, announced or in flight."""
+    wanted = select(charge).where(charge.c.contract == contract, _open)
+    row = (await tx.execute(wanted)).one_or_none()
+    return None if row is None else _charge(row)
 
 
 async def page(
@@ -141,9 +161,28 @@ async def page(
     before: tuple[datetime, str] | None = None,
 ) -> Sequence[Charge]:
     """Return charges, newest first, that come after the given one in that order."""
-    raise NotImplementedError
+    conditions: list[ColumnElement[bool]] = []
+    if contract is not None:
+        conditions.append(charge.c.contract == contract)
+    if mandate is not None:
+        conditions.append(charge.c.mandate_id == mandate)
+    if state is not None:
+        conditions.append(charge.c.state == state)
+    if before is not None:
+        place = tuple_(literal(before[0], Instant), literal(before[1], Text))
+        conditions.append(tuple_(charge.c.created_at, charge.c.id) < place)
+    wanted = select(charge).where(and_(True, *conditions))
+    wanted = wanted.order_by(charge.c.created_at.desc(), charge.c.id.desc()).limit(limit)
+    return [_charge(row) for row in await tx.execute(wanted)]
 
 
-async def upcoming(tx: Tx, contract: str) -> Charge | None:
-    """Return the charge of a contract that is planned, announced or in flight."""
-    raise NotImplementedError
+def _row(one: Charge) -> dict[str, Any]:
+    named_ = {name: getattr(one, name) for name in _FIELDS}
+    provider, method_ref = one.method
+    return {**named_, "state": str(one.state), "provider": provider, "method_ref": method_ref}
+
+
+def _charge(row: Row[Any]) -> Charge:
+    named_ = {name: getattr(row, name) for name in _FIELDS}
+    method = MethodName(row.provider, row.method_ref)
+    return Charge(**named_, state=State(row.state), method=method)

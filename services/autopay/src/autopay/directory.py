@@ -6,9 +6,19 @@ older one, so events may come in any order. Names, telephones and addresses are 
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from shared.db import metadata
+from sqlalchemy import BigInteger, Column, Index, Table, Text, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from shared.db import Tx, is_postgres, metadata
+from shared.errors import Poison
+from shared.events import ContractChanged, SubscriberChanged
+from shared.rows import among
+
+CLOSED: Final = "closed"
 
 schema = metadata()
 contract = Table(
@@ -29,3 +39,99 @@ subscriber = Table(
     Column("language", Text, nullable=False),
     Column("timezone", Text, nullable=False),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A contract as autopay knows it; language and zone are the usual ones where nobody said."""
+
+    number: str
+    operator: str
+    closed: bool
+    language: str
+    timezone: str
+
+
+async def keep_contracts(tx: Tx, states: Iterable[ContractChanged]) -> set[str]:
+    """Write states newer than the known ones; return the contracts that are closed by them.
+
+    Raises Poison for a state without a contract.
+    """
+    rows = [
+        {
+            "number": _number(state),
+            "revision": state.revision,
+            "subscriber_id": state.subscriber_id,
+            "operator": state.operator,
+            "status": state.status,
+        }
+        for state in states
+    ]
+    changed = await _keep_newer(tx, contract, "number", rows)
+    return {row["number"] for row in changed if row["status"] == CLOSED}
+
+
+async def keep_subscribers(tx: Tx, states: Iterable[SubscriberChanged]) -> None:
+    """Write states newer than the known ones, without who they are."""
+    rows = [
+        {
+            "id": state.subscriber_id,
+            "revision": state.revision,
+            "language": state.language,
+            "timezone": state.timezone,
+        }
+        for state in states
+    ]
+    await _keep_newer(tx, subscriber, "id", rows)
+
+
+async def find(tx: Tx, number: str) -> Entry | None:
+    """Return what is known of a contract, or None."""
+    both = contract.outerjoin(subscriber, subscriber.c.id == contract.c.subscriber_id)
+    wanted = select(contract, subscriber.c.language, subscriber.c.timezone).select_from(both)
+    row = (await tx.execute(wanted.where(contract.c.number == number))).one_or_none()
+    if row is None:
+        return None
+    return Entry(
+        number,
+        row.operator,
+        row.status == CLOSED,
+        row.language or "ru",
+        row.timezone or "Europe/Moscow",
+    )
+
+
+async def closed(tx: Tx, numbers: Collection[str]) -> set[str]:
+    """Return those of the contracts that are closed."""
+    theirs = (among(tx, contract.c.number, numbers), contract.c.status == CLOSED)
+    return set((await tx.execute(select(contract.c.number).where(*theirs))).scalars())
+
+
+def _number(state: ContractChanged) -> str:
+    if not state.contract:
+        raise Poison("contract.changed names no contract")
+    return state.contract
+
+
+async def _keep_newer(
+    tx: Tx, table: Table, key: str, rows: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    newest: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        known = newest.get(row[key])
+        if known is None or row["revision"] > known["revision"]:
+            newest[row[key]] = row
+    if not newest:
+        return []
+    # In one order everywhere: two replicas that write the same rows must not wait in a circle.
+    wanted = [newest[name] for name in sorted(newest)]
+    insert = postgresql.insert(table) if is_postgres(tx) else sqlite.insert(table)
+    new = insert.values(wanted)
+    written = await tx.execute(
+        new.on_conflict_do_update(
+            index_elements=[key],
+            set_={column.name: new.excluded[column.name] for column in table.columns},
+            where=table.c.revision < new.excluded.revision,
+        ).returning(table.c[key])
+    )
+    return [newest[name] for name in written.scalars()]

@@ -1,14 +1,42 @@
 """Occasions to charge: a crossing of the threshold, a day of fees, a day of the calendar.
 
 An occasion is named by what it is of, `balance:7`, `fee:2026-12-01` or `day:2026-12-10`, so an
-event that comes again finds it. What is closed stays as a row and is not opened again.
+event that comes again finds it. What is closed stays as a row and is not opened again; so does
+what was over before it was heard of.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Date, Index, Integer, Table, Text, Uuid
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from shared.db import Instant, metadata
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    Integer,
+    Row,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from autopay.case import Occasion
+from autopay.mandate import Trigger
+from shared.db import Instant, Tx, metadata
+from shared.rows import among, insert_new, update_each
+
+OPEN: Final = "open"
+CLOSED: Final = "closed"
+RECOVERED: Final = "recovered"
+DAYS_KNOWN: Final = timedelta(days=60)
 
 schema = metadata()
 occasion = Table(
@@ -33,5 +61,84 @@ occasion = Table(
     Column("hold", Text),
     Column("hold_until", Instant),
 )
-_open = occasion.c.state == "open"
-Index("ix_occasion_open", occasion.c.contract, postgresql_where=_open, sqlite_where=_open)
+_open = occasion.c.state == OPEN
+
+_FIELDS: Final = tuple(each.name for each in fields(Occasion))
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The crossing of a number is over, and so is every one before it."""
+
+    contract: str
+    crossing: int
+    occurred_at: datetime
+
+
+async def open_new(tx: Tx, opened: Iterable[Occasion]) -> None:
+    """Write down occasions that are not known yet; a contract must be locked."""
+    rows = {(each.contract, each.key): asdict(each) for each in opened}
+    await insert_new(tx, occasion, [rows[key] for key in sorted(rows)], "key")
+
+
+async def recover(tx: Tx, recoveries: Sequence[Recovery], at: datetime) -> None:
+    """Close crossings that are over, also those that have not been heard of yet.
+
+    With them goes what was opened without a crossing, unless it was opened later.
+    """
+    over = [
+        Occasion(
+            contract=each.contract,
+            key=crossing(each.crossing),
+            why=str(Trigger.BALANCE),
+            number=each.crossing,
+            opened_at=each.occurred_at,
+            state=CLOSED,
+            reason=RECOVERED,
+            closed_at=at,
+        )
+        for each in recoveries
+    ]
+    await open_new(tx, over)
+    for each in sorted(recoveries, key=lambda each: (each.contract, each.crossing)):
+        mine = (occasion.c.contract == each.contract, occasion.c.why == str(Trigger.BALANCE))
+        crossed = (occasion.c.number > 0) & (occasion.c.number <= each.crossing)
+        looked = (occasion.c.number == 0) & (occasion.c.opened_at <= each.occurred_at)
+        await tx.execute(
+            update(occasion)
+            .where(*mine, _open, or_(crossed, looked))
+            .values(state=CLOSED, reason=RECOVERED, closed_at=at)
+        )
+
+
+async def write(tx: Tx, changed: Sequence[Occasion]) -> None:
+    """Write down how occasions of locked contracts stand now."""
+    await update_each(tx, occasion, [asdict(each) for each in changed], "contract", "key")
+
+
+async def of(tx: Tx, contracts: Collection[str], at: datetime) -> dict[str, list[Occasion]]:
+    """Return what is open, and the last days of the calendar even if closed, by contract."""
+    days = and_(occasion.c.why == str(Trigger.DAY), occasion.c.day > at.date() - DAYS_KNOWN)
+    wanted = select(occasion).where(among(tx, occasion.c.contract, contracts), or_(_open, days))
+    found: dict[str, list[Occasion]] = {}
+    for row in await tx.execute(wanted.order_by(occasion.c.contract, occasion.c.key)):
+        found.setdefault(row.contract, []).append(_occasion(row))
+    return found
+
+
+async def named(tx: Tx, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], Occasion]:
+    """Return occasions by contract and key, also such as are closed."""
+    if not names:
+        return {}
+    wanted = tuple_(occasion.c.contract, occasion.c.key).in_(sorted(names))
+    rows = await tx.execute(select(occasion).where(wanted))
+    return {(row.contract, row.key): _occasion(row) for row in rows}
+
+
+def crossing(number: int) -> str:
+    """Return the key of a crossing."""
+    return f"{Trigger.BALANCE}:{number}"
+
+
+def _occasion(row: Row[Any]) -> Occasion:
+    return Occasion(**{name: getattr(row, name) for name in _FIELDS})

@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_settings import NoDecode
 
+from autopay.retry_settings import RetrySettings
 from autopay.schedule import Hours
 from shared.money import Money
 from shared.settings import Common, Duration, Roubles
@@ -16,7 +18,7 @@ def _hours(value: object) -> object:
     return Hours.read(value) if isinstance(value, str) else value
 
 
-class Settings(Common):
+class Settings(RetrySettings, Common):
     """What autopay reads beside the settings of every service."""
 
     notice: Duration = Field(
@@ -39,7 +41,7 @@ class Settings(Common):
         ge=timedelta(0),
         description="the notice that is left where the contract would be blocked before",
     )
-    hours: Annotated[Hours, BeforeValidator(_hours)] = Field(
+    hours: Annotated[Hours, NoDecode, BeforeValidator(_hours)] = Field(
         Hours.read("09:00-21:00"),
         validation_alias="AUTOPAY_HOURS",
         description="when charges are made, in the mandate's zone",
@@ -69,13 +71,6 @@ class Settings(Common):
         validation_alias="AUTOPAY_NEWS_WAIT",
         gt=timedelta(0),
         description="how long a paid charge may be unposted before other news of the balance count",
-    )
-    shop_pause: Duration = Field(
-        timedelta(minutes=30),
-        validation_alias="AUTOPAY_SHOP_PAUSE",
-        gt=timedelta(0),
-        le=timedelta(days=1),
-        description="how long nobody is charged through an account that may not charge",
     )
     amount_min: Roubles = Field(Money(1_000), validation_alias="AUTOPAY_AMOUNT_MIN")
     amount_max: Roubles = Field(Money(1_500_000), validation_alias="AUTOPAY_AMOUNT_MAX")

@@ -1,10 +1,23 @@
-"""What autopay has asked core-billing to watch, by revision: one row per contract and kind."""
+"""What autopay has asked core-billing to watch, by revision: one row per contract and kind.
+
+The row outlives its mandate, so that the revision of the next one's watch is greater.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
-from shared.db import metadata
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Row, Table, Text, select, update
+
+from autopay.mandate import Terms, Trigger
+from shared.db import Tx, metadata
+from shared.events import Event, WatchCleared, WatchSet
+from shared.rows import insert_new
+from shared.topology import AUTOPAY
+
+KINDS: Final = (Trigger.BALANCE, Trigger.FEE)
 
 schema = metadata()
 watch = Table(
@@ -17,3 +30,86 @@ watch = Table(
     Column("threshold_kopecks", BigInteger),
     Column("days", Integer),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    cleared: bool
+    threshold_kopecks: int | None = None
+    days: int | None = None
+
+
+async def want(
+    tx: Tx, producer: str, contract: str, terms: Terms | None, at: datetime, correlation_id: str
+) -> list[Event]:
+    """Have a contract watched as its terms ask for; return what is to be said for it.
+
+    Without terms nothing is watched any more. The contract must be locked.
+    """
+    rows = await tx.execute(select(watch).where(watch.c.contract == contract))
+    known = {row.kind: row for row in rows}
+    said = []
+    for kind in KINDS:
+        wish = _wish(kind, terms)
+        before = known.get(str(kind))
+        if _same(before, wish):
+            continue
+        revision = 1 if before is None else before.revision + 1
+        await _write(tx, contract, kind, revision, wish)
+        body = _body(contract, kind, revision, wish, at)
+        said.append(
+            body.event(
+                producer,
+                subject=contract,
+                revision=f"{kind}:{revision}",
+                correlation_id=correlation_id,
+            )
+        )
+    return said
+
+
+def _wish(kind: Trigger, terms: Terms | None) -> _Wish:
+    if terms is None or terms.trigger is not kind:
+        return _Wish(cleared=True)
+    return _Wish(False, terms.threshold_kopecks, terms.days_before)
+
+
+def _same(known: Row[Any] | None, wish: _Wish) -> bool:
+    if known is None:
+        return wish.cleared
+    return wish == _Wish(known.cleared, known.threshold_kopecks, known.days)
+
+
+async def _write(tx: Tx, contract: str, kind: Trigger, revision: int, wish: _Wish) -> None:
+    values: dict[str, Any] = {
+        "revision": revision,
+        "cleared": wish.cleared,
+        "threshold_kopecks": wish.threshold_kopecks,
+        "days": wish.days,
+    }
+    key = {"contract": contract, "kind": str(kind)}
+    if not await insert_new(tx, watch, [key | values], "kind"):
+        mine = (watch.c.contract == contract, watch.c.kind == str(kind))
+        await tx.execute(update(watch).where(*mine).values(values))
+
+
+def _body(
+    contract: str, kind: Trigger, revision: int, wish: _Wish, at: datetime
+) -> WatchSet | WatchCleared:
+    if wish.cleared:
+        return WatchCleared(
+            contract=contract,
+            occurred_at=at,
+            revision=revision,
+            watcher=AUTOPAY,
+            kind=str(kind),
+        )
+    return WatchSet(
+        contract=contract,
+        occurred_at=at,
+        revision=revision,
+        watcher=AUTOPAY,
+        kind=str(kind),
+        threshold_kopecks=wish.threshold_kopecks or 0,
+        days=wish.days,
+    )

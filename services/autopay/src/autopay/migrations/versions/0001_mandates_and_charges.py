@@ -11,8 +11,6 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_EMPTY = {"nullable": False, "server_default": ""}
-_NO_LINES = {"nullable": False, "server_default": "[]"}
 
 
 def upgrade() -> None:
@@ -61,7 +59,7 @@ def _create_directory() -> None:
         sa.Column("needed_kopecks", sa.BigInteger),
         sa.Column("needed_balance_kopecks", sa.BigInteger),
         sa.Column("needed_at", Instant),
-        sa.Column("lines", sa.Text, **_NO_LINES),
+        _text("lines", "[]"),
         sa.Column("blocks_on", sa.Date),
         sa.Column("blocked", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("access_revision", sa.BigInteger, nullable=False, server_default="0"),
@@ -70,7 +68,7 @@ def _create_directory() -> None:
         "method",
         sa.Column("provider", sa.Text, primary_key=True),
         sa.Column("method_ref", sa.Text, primary_key=True),
-        *(sa.Column(name, sa.Text, **_EMPTY) for name in ("contract", "kind", "title", "reason")),
+        *(_text(name, "") for name in ("contract", "kind", "title", "reason")),
         sa.Column("expires", sa.Text),
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
@@ -87,7 +85,7 @@ def _create_mandate() -> None:
         sa.Column("id", sa.Uuid, primary_key=True),
         sa.Column("revision", sa.BigInteger, nullable=False),
         *(sa.Column(name, sa.Text, nullable=False) for name in required),
-        sa.Column("reason", sa.Text, **_EMPTY),
+        _text("reason", ""),
         *(sa.Column(name, sa.BigInteger) for name in ("threshold_kopecks", "amount_kopecks")),
         *(sa.Column(name, sa.Integer) for name in ("days_before", "day_of_month")),
         sa.Column("cap_kopecks", sa.BigInteger, nullable=False),
@@ -110,7 +108,7 @@ def _create_mandate() -> None:
         ),
         sa.Column("at", Instant, nullable=False),
         sa.Column("address", sa.Text),
-        sa.Column("detail", sa.Text, **_EMPTY),
+        _text("detail", ""),
     )
     op.create_index("ix_consent_mandate", "consent", ["mandate_id", "id"])
 
@@ -123,16 +121,15 @@ def _create_occasion() -> None:
         sa.Column("mandate_id", sa.Uuid),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("why", "state")),
         sa.Column("number", sa.BigInteger, nullable=False),
-        sa.Column("reason", sa.Text, **_EMPTY),
+        _text("reason", ""),
         sa.Column("opened_at", Instant, nullable=False),
         *(sa.Column(name, Instant) for name in ("closed_at", "hold_until")),
         *(sa.Column(name, sa.Date) for name in ("day", "blocks_on")),
         *(sa.Column(name, sa.BigInteger) for name in ("balance_kopecks", "needed_kopecks")),
-        sa.Column("lines", sa.Text, **_NO_LINES),
+        _text("lines", "[]"),
         sa.Column("charges", sa.Integer, nullable=False, server_default="0"),
         sa.Column("hold", sa.Text),
     )
-    _index("ix_occasion_open", "occasion", ["contract"], "state = 'open'")
 
 
 def _create_charge() -> None:
@@ -150,9 +147,8 @@ def _create_charge() -> None:
         sa.Column("amount_kopecks", sa.BigInteger, nullable=False),
         *(sa.Column(name, Instant, nullable=False) for name in ("charge_at", "created_at")),
         *(sa.Column(name, Instant) for name in moments),
-        sa.Column("reason", sa.Text, **_EMPTY),
+        _text("reason", ""),
         sa.Column("failure", sa.Text),
-        sa.Column("alarmed", sa.Boolean, nullable=False, server_default=sa.false()),
     )
     upcoming = "state IN ('planned', 'announced')"
     in_flight = "state IN ('planned', 'announced', 'requested', 'unclear')"
@@ -179,8 +175,11 @@ def _create_watch_and_pause() -> None:
         sa.Column("provider", sa.Text, primary_key=True),
         *(sa.Column(name, Instant, nullable=False) for name in ("paused_at", "paused_until")),
         sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("over", sa.Boolean, nullable=False),
     )
+
+
+def _text(name: str, default: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, server_default=default)
 
 
 def _index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:

@@ -1,0 +1,58 @@
+"""Days of the calendar on which a fixed sum is charged. Pure.
+
+The next day stands in the mandate's row and only moves on, so each day is opened once: a scheduler
+that was dead opens a missed day late, and one that is missed by too much is passed over, aloud.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Final
+
+from autopay.acts import Acts
+from autopay.autopay import Rules
+from autopay.case import Occasion
+from autopay.mandate import Mandate, Trigger
+from autopay.schedule import day_of, moment, next_day
+
+_MISSED_MAX: Final = 100
+
+
+def first_day(mandate: Mandate, at: datetime) -> date | None:
+    """Return the first day that new terms are charged on: never the day they were agreed to."""
+    chosen = mandate.terms.day_of_month
+    if mandate.terms.trigger is not Trigger.DAY or chosen is None:
+        return None
+    return next_day(chosen, day_of(at, mandate.terms.zone))
+
+
+def opens_at(day: date, mandate: Mandate, rules: Rules) -> datetime:
+    """Return when a day is opened: as long before its hours as a charge is said beforehand."""
+    return moment(day, rules.notice.hours.start, mandate.terms.zone) - rules.notice.length
+
+
+def open_days(acts: Acts, mandate: Mandate, rules: Rules) -> None:
+    """Open the day that is due, pass over those that were missed, and ask for the next look."""
+    chosen = mandate.terms.day_of_month
+    if mandate.terms.trigger is not Trigger.DAY or chosen is None or acts.next_day is None:
+        return
+    for _ in range(_MISSED_MAX):
+        if opens_at(acts.next_day, mandate, rules) > acts.at:
+            break
+        _open_day(acts, mandate, rules, acts.next_day)
+        acts.next_day = next_day(chosen, acts.next_day)
+    acts.look_at = opens_at(acts.next_day, mandate, rules)
+
+
+def _open_day(acts: Acts, mandate: Mandate, rules: Rules, day: date) -> None:
+    until = mandate.paused_until
+    if until is not None and day < until:
+        return
+    if acts.at > moment(day, rules.notice.hours.start, mandate.terms.zone) + rules.late_max:
+        acts.alarm("autopay_day_missed", day=day.isoformat(), mandate_id=str(mandate.id))
+        return
+    key = f"day:{day.isoformat()}"
+    if key not in acts.occasions:
+        why = mandate.terms.trigger
+        contract = acts.case.contract
+        acts.keep(Occasion(contract, key, why, day.toordinal(), acts.at, mandate.id, day=day))
