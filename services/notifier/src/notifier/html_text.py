@@ -11,9 +11,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from html import escape
 
-_TAG = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})")
-_ALONE = re.compile(r"\s*\{%.*?%\}\s*")
-_AROUND = re.compile(r"\s*\{%\s*(?:if\b.*|endif\s*)%\}\s*")
+_TAG = re.compile(r"(\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\})")
+_ALONE = re.compile(r"\s*\{%[^{}\n]*%\}\s*")
+_AROUND = re.compile(r"\s*\{%\s*(?:if\b[^{}\n]*|endif\s*)%\}\s*")
 _OPENS = re.compile(r"\{%\s*(?:if|for)\b")
 _CLOSES = re.compile(r"\{%\s*end")
 _BUTTON = re.compile(r"([^:{}]{1,60}): (\{\{ (?:link|[a-z]+_url) \}\})")

@@ -13,7 +13,7 @@ from notifier.template_errors import Place, fault
 SOURCE_LENGTH_MAX: Final = 10_000
 DEPTH_MAX: Final = 5
 
-_TAG = re.compile(r"\{\{(.*?)\}\}|\{%(.*?)%\}")
+_TAG = re.compile(r"\{\{([^{}\n]*)\}\}|\{%([^{}\n]*)%\}")
 _STRAY = re.compile(r"\{\{|\}\}|\{%|%\}")
 _NAME = r"[a-z][a-z_]*(?:\.[a-z]+)?"
 _VARIABLE = re.compile(rf"\s*({_NAME})\s*((?:\|\s*[a-z_]+\s*)*)")

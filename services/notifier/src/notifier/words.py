@@ -65,15 +65,19 @@ def _low_balance(fact: facts.LowBalance, voice: Voice) -> dict[str, Any]:
 
 
 def _fee(fact: facts.FeeComing, voice: Voice) -> dict[str, Any]:
-    spoken = [(Text(line.en, line.ru), line.kopecks) for line in fact.lines]
     return {
         "fee": voice.money(fact.fee_kopecks),
         "balance": voice.money(fact.balance_kopecks),
         "needed": voice.money(fact.needed_kopecks),
-        "lines": tuple((voice.say(text), voice.money(sum_)) for text, sum_ in spoken),
+        "lines": tuple(_line(line, voice) for line in fact.lines),
         **voice.day("fees_on", fact.fees_on),
         **voice.until_block(fact.blocks_on),
     }
+
+
+def _line(line: facts.Line, voice: Voice) -> tuple[str, str]:
+    text = " ".join(voice.say(Text(line.en, line.ru)).split())
+    return text, voice.money(line.kopecks)
 
 
 def _promise_given(fact: facts.PromiseGiven, voice: Voice) -> dict[str, Any]:
