@@ -235,8 +235,9 @@ async def _watch(tx: Tx, autopay: Autopay, of: Mandate, terms: Terms | None, at:
 
 
 async def _note(tx: Tx, of: Mandate, act: str, consent: Consent, detail: str = "") -> None:
-    terms = orjson.dumps(asdict(of.terms), option=orjson.OPT_SORT_KEYS).decode()
-    await consents.add(tx, of.id, of.contract, act, consent, terms, detail)
+    # A method is a named tuple, which it does not take for a list by itself.
+    said = orjson.dumps(asdict(of.terms), default=list, option=orjson.OPT_SORT_KEYS)
+    await consents.add(tx, of.id, of.contract, act, consent, said.decode(), detail)
 
 
 async def _reviewed(
