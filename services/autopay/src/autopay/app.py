@@ -11,6 +11,8 @@ from autopay.autopay import Autopay, Rules
 from autopay.mandate import Limits
 from autopay.schedule import Notice
 from autopay.settings import Settings
+from autopay.web.application import PREFIX, application
+from shared import idempotency
 from shared.clock import Clock, system_clock
 from shared.loop import Loop
 from shared.service import Service
@@ -18,6 +20,7 @@ from shared.service import Service
 NAME: Final = "autopay"
 SLOW_SECONDS: Final = 60.0
 EXPIRING_SECONDS: Final = 3600.0
+PRUNE_SECONDS: Final = 3600.0
 
 
 def build(settings: Settings, clock: Clock = system_clock) -> Service:
@@ -27,7 +30,7 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
         name=NAME,
         db=autopay.db,
         producer=autopay.producer,
-        mounts={},
+        mounts={PREFIX: application(autopay, settings.api_tokens, settings.trusted_proxies)},
         consumers=(consumer.make(autopay),),
         loops=loops(settings, autopay),
     )
@@ -47,7 +50,13 @@ def loops(settings: Settings, autopay: Autopay) -> tuple[Loop, ...]:
         Loop("look", partial(work.look_due, autopay), settings.poll_seconds),
         Loop("unclear", partial(work.watch_unclear, autopay), SLOW_SECONDS),
         Loop("expiring", partial(expiring.step, autopay), EXPIRING_SECONDS),
+        Loop("prune", partial(_prune, autopay), PRUNE_SECONDS),
     )
+
+
+async def _prune(autopay: Autopay) -> bool:
+    """Forget old idempotency keys; say whether there are more."""
+    return await idempotency.prune(autopay.db, autopay.clock()) >= idempotency.PRUNE_MAX
 
 
 def rules(settings: Settings) -> Rules:
