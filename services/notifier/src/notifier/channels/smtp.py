@@ -1,85 +1,69 @@
-"""E-mail over SMTP: one connection, kept between messages while the server likes it.
+"""E-mail over SMTP: a few connections at once, kept between messages while the server likes it.
 
 SMTP has no idempotence. An e-mail whose outcome is unknown is sent again under the same
-Message-ID (RFC 5322, 3.6.4), by which mail systems and readers recognise the copy.
+Message-ID (RFC 5322, 3.6.4), by which mail systems and readers recognise the copy. The outcome is
+unknown only where the letter itself was on its way; what fails before that has sent nothing.
+Signing the domain's mail (DKIM) is the server's business.
 """
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
 
-import aiosmtplib
 from aiosmtplib import errors
 
 from notifier.channels.port import Accepted, ChannelName, Outcome, Outgoing, Permanent, Temporary
+from notifier.channels.smtp_pool import Connection, Pool, Server, parse_url
 from shared.log import CORRELATION_HEADER, redact
 
-_DEFAULT_PORTS: Final = {"smtp": 25, "smtps": 465}
+__all__ = ["Server", "Smtp", "compose", "parse_url"]
+
+CONNECTIONS: Final = 4
 _REASON_LENGTH_MAX: Final = 200
 _WITH_CODE: Final = errors.SMTPResponseException
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A mail server and how we speak to it."""
-
-    host: str
-    port: int
-    username: str | None
-    password: str | None = field(repr=False)
-    tls: bool
-    starttls: bool | None
-    """True demands it, False forbids it, None takes it where it is offered."""
-
-
-def parse_url(url: str) -> Server:
-    """Read `smtp://user:password@host:port?starttls=1` or `smtps://...`.
-
-    Raises ValueError that says what is wrong and repeats no password.
-    """
-    parts = urlsplit(url)
-    options = parse_qs(parts.query, keep_blank_values=True)
-    starttls = {"": None, "0": False, "1": True}.get(options.pop("starttls", [""])[0], "wrong")
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path not in ("", "/"):
-        raise ValueError("expected smtp://user:password@host:port or smtps://..., or log://")
-    if options or isinstance(starttls, str) or (parts.scheme == "smtps" and starttls):
-        raise ValueError("the only option is starttls=1 or starttls=0, for smtp:// alone")
-    return Server(
-        host=parts.hostname,
-        port=parts.port or _DEFAULT_PORTS[parts.scheme],
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        tls=parts.scheme == "smtps",
-        starttls=starttls,
-    )
+_CLOSING: Final = 421
+_ENHANCED = re.compile(r"^\s*([245]\.\d{1,3}\.\d{1,3})\b")
+_DEAD_CODES: Final = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
+"""RFC 3463, 3.2 and 3.3, and RFC 7505: no such mailbox, no such domain, moved, disabled."""
+_DEAD_WORDS = re.compile(
+    r"no such (user|mailbox|recipient)|(user|mailbox|recipient|address) (unknown|not found)"
+    r"|unknown (user|recipient|mailbox)|does ?n.t exist|does not exist|invalid (recipient|mailbox)",
+    re.IGNORECASE,
+)
+"""What servers say that know no enhanced codes."""
 
 
 class Smtp:
-    """The e-mail channel; sends one message at a time."""
+    """The e-mail channel."""
 
     name: ChannelName = "email"
-    parallel = 1
 
-    def __init__(self, server: Server, mail_from: str, timeout_seconds: float) -> None:
-        self._server = server
+    def __init__(
+        self,
+        server: Server,
+        mail_from: str,
+        timeout_seconds: float,
+        connections: int = CONNECTIONS,
+    ) -> None:
         self._from = mail_from
         self._timeout_seconds = timeout_seconds
-        self._client: aiosmtplib.SMTP | None = None
+        self._pool = Pool(server, timeout_seconds)
+        self.parallel = connections
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Close the connection at the end; it is made when the first message needs it."""
+        """Close the connections at the end; they are made when messages need them."""
         try:
             yield
         finally:
-            self._drop()
+            await self._pool.close()
 
     async def send(self, outgoing: Outgoing) -> Outcome:
         """Hand one message to the server; answers are sorted by RFC 5321, 4.2.1."""
@@ -87,63 +71,97 @@ class Smtp:
             to = _ascii_domain(outgoing.content.to)
             mail = compose(outgoing, self._from, to)
         except ValueError:
-            return Permanent("no mail can be written to this address")
-        try:
-            client = await self._connected()
-        except (OSError, errors.SMTPException) as error:
-            self._drop()
-            # Not reached is weather; reached and refused is a password, or TLS it does not have.
-            return Temporary(_reason("cannot connect", error), ours=not isinstance(error, OSError))
-        try:
-            await client.send_message(mail, sender=parseaddr(self._from)[1], recipients=[to])
-        except errors.SMTPException as error:
-            return self._failed(error)
-        except BaseException:
-            # Cut off in the middle: the next message must not continue this conversation.
-            self._drop()
-            raise
-        return Accepted(str(mail["Message-ID"]))
+            return Permanent("no mail can be written to this address", dead=True)
+        failed = await self._attempt(mail, to, fresh=False)
+        if failed is _STALE:
+            failed = await self._attempt(mail, to, fresh=True)
+        return failed or Accepted(str(mail["Message-ID"]))
 
-    def _failed(self, error: errors.SMTPException) -> Outcome:
-        if isinstance(error, errors.SMTPRecipientsRefused):
+    async def _attempt(self, mail: EmailMessage, to: str, *, fresh: bool) -> Outcome | None:
+        """Send on one connection; None where it went, `_STALE` where a kept one was dead."""
+        used: Connection | None = None
+        try:
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                self._pool.connection(fresh=fresh) as used,
+            ):
+                refused = await self._letter(used, mail, to)
+        except (OSError, TimeoutError, errors.SMTPException) as error:
+            return _broken(used, error)
+        return refused
+
+    async def _letter(self, connection: Connection, mail: EmailMessage, to: str) -> Outcome | None:
+        """Return what the server refuses; raises where the connection is of no use any more."""
+        sender = parseaddr(self._from)[1]
+        try:
+            await connection.send_message(mail, sender=sender, recipients=[to])
+        except errors.SMTPRecipientsRefused as error:
             first = error.recipients[0]
-            return _sorted(first.code, _reason("recipient refused", first), ours=False)
-        if isinstance(error, errors.SMTPSenderRefused | errors.SMTPHeloError):
-            return Temporary(_reason("we are refused", error), ours=error.code >= 500)
-        if isinstance(error, errors.SMTPResponseException):
-            return _sorted(error.code, _reason("message refused", error), ours=True)
-        if isinstance(error, errors.SMTPNotSupported):
+            _usable(first)
+            return _recipient(first)
+        except errors.SMTPSenderRefused as error:
+            _usable(error)
+            what = _reason("we are refused", error)
+            return Temporary(what, ours=error.code >= 500, channel=True)
+        except errors.SMTPNotSupported as error:
             return Permanent(_reason("the server lacks what the address needs", error))
-        self._drop()
-        return Temporary(_reason("connection lost", error), unknown=True)
+        except errors.SMTPDataError as error:
+            _usable(error)
+            return _letter_refused(error)
+        return None
 
-    async def _connected(self) -> aiosmtplib.SMTP:
-        if self._client is not None and self._client.is_connected:
-            try:
-                await self._client.noop()
-            except errors.SMTPException:
-                self._drop()  # the server was tired of waiting for us
-        if self._client is None or not self._client.is_connected:
-            self._client = aiosmtplib.SMTP(
-                hostname=self._server.host,
-                port=self._server.port,
-                username=self._server.username,
-                password=self._server.password,
-                use_tls=self._server.tls,
-                start_tls=self._server.starttls,
-                timeout=self._timeout_seconds,
-            )
-            await self._client.connect()
-        return self._client
 
-    def _drop(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+_STALE: Final = Temporary("a kept connection was dead", channel=True)
+
+
+def _usable(error: errors.SMTPResponseException) -> None:
+    """Raise what the server said where it is going away, or where it is no answer at all."""
+    if error.code == _CLOSING or not 200 <= error.code <= 599:
+        raise error
+
+
+def _broken(used: Connection | None, error: Exception) -> Outcome:
+    """Say what it means that a connection broke, or never was."""
+    if used is None:
+        # Not reached is weather; reached and refused is a password, or TLS it does not have.
+        weather = isinstance(error, OSError | errors.SMTPTimeoutError)
+        ours = error.code >= 500 if isinstance(error, _WITH_CODE) else not weather
+        return Temporary(_reason("cannot connect", error), ours=ours, channel=True)
+    if isinstance(error, _WITH_CODE) and error.code == _CLOSING:
+        return (
+            _STALE
+            if used.letters
+            else Temporary(_reason("the server is closing", error), channel=True)
+        )
+    if used.beyond_return:
+        return Temporary(_reason("connection lost", error), unknown=True, channel=True)
+    if used.letters and isinstance(error, errors.SMTPServerDisconnected):
+        return _STALE
+    return Temporary(_reason("connection lost before the letter", error), channel=True)
+
+
+def _recipient(error: errors.SMTPResponseException) -> Outcome:
+    """Sort a refused recipient: a dead address is told from one that is only unwanted now."""
+    reason = _reason("recipient refused", error)
+    if error.code < 500:
+        return Temporary(reason)
+    enhanced = _ENHANCED.match(error.message)
+    if enhanced:
+        return Permanent(reason, dead=enhanced[1] in _DEAD_CODES)
+    return Permanent(reason, dead=bool(_DEAD_WORDS.search(error.message)))
+
+
+def _letter_refused(error: errors.SMTPResponseException) -> Outcome:
+    reason = _reason("message refused", error)
+    if error.code >= 500:
+        return Permanent(reason, ours=True)
+    # 4.3.x is the state of the mail system (RFC 3463, 3.4): others would meet the same.
+    enhanced = _ENHANCED.match(error.message)
+    return Temporary(reason, channel=bool(enhanced and enhanced[1].startswith("4.3.")))
 
 
 def compose(outgoing: Outgoing, mail_from: str, to: str) -> EmailMessage:
-    """Return the message with both of its parts; raises ValueError for an impossible address."""
+    """Return the message with its parts; raises ValueError for an impossible address."""
     content = outgoing.content
     mail = EmailMessage(policy=SMTP_POLICY)
     mail["From"] = mail_from
@@ -154,7 +172,8 @@ def compose(outgoing: Outgoing, mail_from: str, to: str) -> EmailMessage:
     mail["Auto-Submitted"] = "auto-generated"
     mail[CORRELATION_HEADER] = outgoing.correlation_id
     mail.set_content(content.text)
-    mail.add_alternative(content.html, subtype="html")
+    if content.html:
+        mail.add_alternative(content.html, subtype="html")
     return mail
 
 
@@ -163,11 +182,7 @@ def _ascii_domain(address: str) -> str:
     return f"{local}@{domain.encode('idna').decode()}"
 
 
-def _sorted(code: int, reason: str, *, ours: bool) -> Outcome:
-    return Permanent(reason, ours=ours) if code >= 500 else Temporary(reason)
-
-
 def _reason(what: str, error: BaseException) -> str:
     """Return why, without the addresses that servers like to repeat: it is kept in the open."""
     said = f"{error.code} {error.message}" if isinstance(error, _WITH_CODE) else str(error)
-    return redact(f"{what}: {said}")[:_REASON_LENGTH_MAX]
+    return redact(f"{what}: {said or type(error).__name__}")[:_REASON_LENGTH_MAX]
