@@ -5,6 +5,7 @@ Amounts are whole kopecks; days and months are those of the mandate's own zone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,7 +13,8 @@ from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from shared.errors import FieldError, Invalid, Text
+from autopay import terms_refusals as no
+from shared.errors import Invalid, SaldoError
 from shared.money import Money
 
 DAYS_BEFORE_MAX: Final = 28
@@ -119,115 +121,51 @@ class Mandate:
 
 def check(terms: Terms, limits: Limits) -> None:
     """Raise Invalid, naming every wrong field, for terms that cannot be agreed to."""
-    wrong = [*_of_trigger(terms), *_of_sums(terms, limits), *_of_rest(terms)]
-    if wrong:
-        raise Invalid(*wrong)
+    refused = [*_of_trigger(terms), *_of_sums(terms, limits), *_of_rest(terms)]
+    if refused:
+        raise Invalid(*(field for one in refused for field in one.fields))
 
 
-def _of_trigger(terms: Terms) -> list[FieldError]:
+def _of_trigger(terms: Terms) -> Iterator[SaldoError]:
     given = {
-        Trigger.BALANCE: ("threshold", terms.threshold_kopecks),
-        Trigger.FEE: ("days_before", terms.days_before),
-        Trigger.DAY: ("day_of_month", terms.day_of_month),
+        Trigger.BALANCE: (terms.threshold_kopecks, no.THRESHOLD_MISSING, no.THRESHOLD_NOT_HERE),
+        Trigger.FEE: (terms.days_before, no.DAYS_BEFORE_MISSING, no.DAYS_BEFORE_NOT_HERE),
+        Trigger.DAY: (terms.day_of_month, no.DAY_MISSING, no.DAY_NOT_HERE),
     }
-    wrong = []
-    for trigger, (field, value) in given.items():
+    for trigger, (value, missing, superfluous) in given.items():
         if trigger is terms.trigger and value is None:
-            wrong.append(_needed(field, trigger))
+            yield missing()
         elif trigger is not terms.trigger and value is not None:
-            wrong.append(_superfluous(field, terms.trigger))
+            yield superfluous(trigger=terms.trigger)
     if terms.days_before is not None and not 1 <= terms.days_before <= DAYS_BEFORE_MAX:
-        wrong.append(_field("days_before", "give 1 to 28 days", "укажите от 1 до 28 дней"))
+        yield no.DAYS_BEFORE_OUT_OF_RANGE(most=DAYS_BEFORE_MAX)
     if terms.day_of_month is not None and not 1 <= terms.day_of_month <= 31:
-        wrong.append(_field("day_of_month", "give a day from 1 to 31", "укажите число от 1 до 31"))
-    return wrong
+        yield no.DAY_OUT_OF_RANGE()
 
 
-def _of_sums(terms: Terms, limits: Limits) -> list[FieldError]:
-    least, most = Money(limits.amount_min_kopecks), Money(limits.amount_max_kopecks)
+def _of_sums(terms: Terms, limits: Limits) -> Iterator[SaldoError]:
+    least, most = limits.amount_min_kopecks, limits.amount_max_kopecks
     amount, cap, threshold = terms.amount_kopecks, terms.cap_kopecks, terms.threshold_kopecks
-    wrong = []
     if amount is None and terms.trigger is Trigger.DAY:
-        wrong.append(
-            _field(
-                "amount",
-                "a charge on a day of the month needs a sum: give it",
-                "для списания по числу месяца нужна сумма: укажите её",
-            )
-        )
-    if amount is not None and not least.kopecks <= amount <= most.kopecks:
-        wrong.append(
-            _field("amount", f"give from {least} to {most}", f"укажите от {least} до {most}")
-        )
-    if cap < least.kopecks:
-        wrong.append(_field("cap", f"give {least} or more", f"укажите {least} или больше"))
+        yield no.AMOUNT_MISSING()
+    if amount is not None and not least <= amount <= most:
+        yield no.AMOUNT_OUT_OF_RANGE(least=Money(least), most=Money(most))
+    if cap < least:
+        yield no.CAP_TOO_LOW(least=Money(least))
     elif amount is not None and amount > cap:
-        wrong.append(
-            _field(
-                "amount",
-                "the sum is above the limit of a month: lower it or raise the limit",
-                "сумма больше лимита на месяц: уменьшите её или поднимите лимит",
-            )
-        )
+        yield no.AMOUNT_ABOVE_CAP()
     if threshold is not None and threshold > cap:
-        wrong.append(
-            _field(
-                "threshold",
-                "the threshold is above the limit of a month: lower it or raise the limit",
-                "порог больше лимита на месяц: уменьшите его или поднимите лимит",
-            )
-        )
+        yield no.THRESHOLD_ABOVE_CAP()
     if threshold is not None and threshold < -THRESHOLD_MAX:
-        wrong.append(_field("threshold", "the threshold is too low", "порог слишком низкий"))
+        yield no.THRESHOLD_TOO_LOW()
     if cap > THRESHOLD_MAX:
-        wrong.append(_field("cap", "the limit is too high", "лимит слишком большой"))
-    return wrong
+        yield no.CAP_TOO_HIGH()
 
 
-def _of_rest(terms: Terms) -> list[FieldError]:
-    wrong = []
+def _of_rest(terms: Terms) -> Iterator[SaldoError]:
     if terms.reserve == terms.method:
-        wrong.append(
-            _field(
-                "reserve",
-                "the reserve is the same method: choose another one or none",
-                "запасной способ совпадает с основным: выберите другой или никакого",
-            )
-        )
+        yield no.RESERVE_IS_METHOD()
     try:
         ZoneInfo(terms.timezone)
     except (ValueError, OSError, LookupError):
-        wrong.append(
-            _field(
-                "timezone",
-                "there is no such time zone: give one such as Europe/Moscow",
-                "такого часового пояса нет: укажите, например, Europe/Moscow",
-            )
-        )
-    return wrong
-
-
-def _needed(field: str, trigger: Trigger) -> FieldError:
-    what = {
-        Trigger.BALANCE: Text(
-            "give the balance below which to charge", "укажите баланс, ниже которого списывать"
-        ),
-        Trigger.FEE: Text(
-            "give how many days before the fee to charge",
-            "укажите, за сколько дней до абонентской платы списывать",
-        ),
-        Trigger.DAY: Text("give the day of the month", "укажите число месяца"),
-    }
-    return FieldError(field, what[trigger])
-
-
-def _superfluous(field: str, trigger: Trigger) -> FieldError:
-    return _field(
-        field,
-        f"does not belong to the condition {trigger}: leave it out",
-        f"не относится к условию {trigger}: уберите",
-    )
-
-
-def _field(field: str, en: str, ru: str) -> FieldError:
-    return FieldError(field, Text(en, ru))
+        yield no.TIMEZONE_UNKNOWN()

@@ -1,0 +1,1 @@
+"""Autopay over HTTP: the JSON API and the pages behind signed links."""

@@ -31,10 +31,10 @@ TEXTS: Final[Mapping[str, tuple[Text, ...]]] = {
             "больше указанного здесь предела.",
         ),
         Text(
-            "Before each charge a message says its sum and date, and that one charge can be "
-            "called off.",
-            "Перед каждым списанием приходит сообщение с суммой и датой, и это списание можно "
-            "отменить.",
+            "I am told of charges beforehand as this page says, and a charge that is announced "
+            "can be called off.",
+            "О списаниях меня предупреждают так, как сказано на этой странице, и объявленное "
+            "списание можно отменить.",
         ),
         Text(
             "If a charge does not go through, it is tried again on other days, and with the "

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 from pydantic import BaseModel
 
-from autopay import accounts, directory, mandates
+from autopay import accounts, directory, mandates, terms_refusals
 from autopay.mandate import Mandate
 from autopay.mandate_refusals import (
     CHARGE_GONE,
@@ -32,7 +32,7 @@ from shared.db import Tx, reading
 from shared.errors import Refusal
 
 _USUAL_ZONE: Final = "Europe/Moscow"
-_METHODS: Final = (METHOD_UNKNOWN, RESERVE_UNKNOWN)
+_TERMS: Final = (METHOD_UNKNOWN, RESERVE_UNKNOWN, *terms_refusals.ALL)
 CHANGED: Final = Refusal(
     "mandate_changed",
     409,
@@ -47,7 +47,7 @@ CHANGED: Final = Refusal(
     answers={201: MandateDetail},
     scope="mandates:write",
     summary="Make the mandate of a contract",
-    refusals=(CONTRACT_UNKNOWN, CONTRACT_CLOSED, MANDATE_EXISTS, *_METHODS),
+    refusals=(CONTRACT_UNKNOWN, CONTRACT_CLOSED, MANDATE_EXISTS, *_TERMS),
     keyed=True,
 )
 async def create_mandate(request: web.Request, asked: NewMandate) -> web.Response:
@@ -118,7 +118,7 @@ async def list_consents(request: web.Request) -> web.Response:
     answers={200: MandateDetail},
     scope="mandates:write",
     summary="Put other terms in place; of two who change one revision the second is refused",
-    refusals=(MANDATE_UNKNOWN, REVOKED_ALREADY, CHANGED, *_METHODS),
+    refusals=(MANDATE_UNKNOWN, REVOKED_ALREADY, CHANGED, *_TERMS),
 )
 async def change_mandate(request: web.Request, asked: ChangedMandate) -> web.Response:
     """Change the terms; the same request again changes nothing."""

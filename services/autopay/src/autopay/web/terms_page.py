@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from aiohttp import web
@@ -156,7 +157,6 @@ def _ask(
     if not subject.methods:
         return _no_method(request, visit, subject)
     known = {name: form.get(name, "") for name in (*terms_form.FIELDS, "revision")}
-    hours = visit.autopay.rules.notice.length.total_seconds() / 3600
     return pages.render(
         request,
         "terms.html",
@@ -167,11 +167,28 @@ def _ask(
         errors=terms_form.complaints(error or Invalid(), form),
         words=consent.words(consent.CURRENT),
         version=consent.CURRENT,
-        notice_hours=round(hours),
+        told_before=_told_before(request, visit),
         action=visit.to(request, "change" if known["revision"] else "new"),
         back=visit.to(request, "mandate"),
         csrf=visit.csrf,
         cabinet=visit.cabinet,
+    )
+
+
+def _told_before(request: web.Request, visit: Visit) -> str:
+    """Return how long before a charge it is said, as the operator has set it."""
+    t, rules = pages.translate(request), visit.autopay.rules
+
+    def length(of: timedelta) -> str:
+        minutes = round(of.total_seconds() / 60)
+        return t("minutes", count=minutes) if minutes % 60 else t("hours", count=minutes // 60)
+
+    if not rules.notice_balance.length:
+        return t("offer_before_fee", long=length(rules.notice.length))
+    return t(
+        "offer_before",
+        long=length(rules.notice.length),
+        short=length(rules.notice_balance.length),
     )
 
 

@@ -22,9 +22,19 @@ TEXTS: Final[Catalogue] = {
         "и услуги не отключатся из-за забытого платежа.",
     ),
     "offer_before": Text(
-        "We tell you the sum {hours} h before each charge; one tap calls it off.",
-        "За {hours} ч до каждого списания сообщим сумму, его можно отменить одним нажатием.",
+        "Before a charge we tell you its sum ({long} ahead, {short} when the balance is low), "
+        "and one tap calls it off.",
+        "Перед списанием сообщим сумму (за {long}, при низком балансе за {short}), "
+        "и его можно отменить одним нажатием.",
     ),
+    "offer_before_fee": Text(
+        "Before a charge we tell you its sum ({long} ahead), and one tap calls it off. "
+        "When the balance is low, we charge at once.",
+        "Перед списанием сообщим сумму (за {long}), и его можно отменить одним нажатием. "
+        "При низком балансе спишем сразу.",
+    ),
+    "hours": Text("{count} h", "{count} ч"),
+    "minutes": Text("{count} min", "{count} мин"),
     "offer_limit": Text(
         "You set a limit for a month, and we never go above it.",
         "Вы задаёте предел на месяц, больше него не спишем.",
