@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from notifier.messages import LowBalance, Payment
 from shared.events import ContractChanged, Event
-from shared.events_gateway import PaymentMethodRevoked, PaymentMethodSaved
 from shared.inbox import Outcome
 
 if TYPE_CHECKING:
@@ -92,7 +91,8 @@ async def test_recovery_stops_what_has_not_left(world: World, said: Said) -> Non
 async def test_recovery_before_the_low_balance_is_remembered(world: World, said: Said) -> None:
     await world.hear(said.contract(), said.subscriber())
     await world.hear(said.recovered(crossing=4))
-    await world.hear(said.low(crossing=4), said.low(crossing=5))
+    later = said.NOON + timedelta(seconds=1)
+    await world.hear(said.low(crossing=4), said.low(crossing=5, occurred_at=later))
     assert len(await texts(world)) == 1
     assert {r.state for r in await world.rows(fact="notifier:4")} == {"dropped"}
     assert {r.state for r in await world.rows(fact="notifier:5")} == {"sent"}
@@ -190,17 +190,3 @@ async def test_replicas_that_hear_the_same_fact_write_it_once(world: World, said
     await asyncio.gather(*(world.prepare() for _ in range(3)))
     await asyncio.gather(*(world.deliver() for _ in range(3)))
     assert len(world.sms.taken) == len({outgoing.key for outgoing in world.sms.taken}) == 6
-
-
-async def test_saving_and_removing_a_method_is_heard_and_told_to_nobody(world: World) -> None:
-    facts = {"contract": "100245", "occurred_at": world.clock(), "provider": "yookassa:100500"}
-    method = {**facts, "method_ref": "m-1", "title": "Visa •4477"}
-    for body in (
-        PaymentMethodSaved.model_validate({**method, "revision": 1}),
-        PaymentMethodRevoked.model_validate({**method, "revision": 2}),
-    ):
-        event = body.event(
-            "gateway-yookassa", subject="m-1", revision=body.revision, correlation_id="c"
-        )
-        await world.hear(event)
-    assert await world.rows() == []

@@ -17,6 +17,8 @@ from notifier import (
     prepare,
     web,
     web_access,
+    web_preview,
+    web_templates,
     webhook,
 )
 from notifier.access_delivery import Lane, Target
@@ -28,6 +30,7 @@ from notifier.consumer import Freshness
 from notifier.delivery import Delivery, Patience
 from notifier.prepare import Preparation
 from notifier.settings import LOG_URL, Settings
+from notifier.web_templates import Desk
 from shared.clock import Clock, system_clock
 from shared.db import Database, transaction
 from shared.loop import Loop
@@ -36,7 +39,7 @@ from shared.service import Service
 NAME: Final = "notifier"
 PRUNE_SECONDS: Final = 3600.0
 WATCH_SECONDS: Final = 60.0
-AREAS: Final = (web, web_access)
+AREAS: Final = (web, web_access, web_templates, web_preview)
 """The areas of the API: importing them registers their addresses."""
 
 
@@ -47,6 +50,9 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
     api = web.api.application(settings.api_tokens)
     api[web.DB] = db
     api[web.VAULT] = vault
+    api[web_templates.DESK] = Desk(
+        clock, settings.operator_name, _cabinet(settings), settings.sms_price_kopecks
+    )
     freshness = Freshness(settings.payment_max_age, settings.low_balance_max_age)
     deliveries = [
         Delivery(db, vault, channel, _patience(settings, channel), clock)
@@ -113,7 +119,7 @@ def _preparing(settings: Settings, db: Database, clock: Clock) -> Loop:
     how = Preparation(
         operator=settings.operator_name,
         operators=settings.operator_names,
-        cabinet_url=f"{settings.public_url}/cabinet/",
+        cabinet_url=_cabinet(settings),
         recipient_wait=settings.recipient_wait,
         look_delays=settings.recipient_delays,
     )
@@ -122,6 +128,10 @@ def _preparing(settings: Settings, db: Database, clock: Clock) -> Loop:
         return await prepare.step(db, vault, how, clock)
 
     return Loop("prepare", step, settings.poll_seconds, db.signal(journal.NEW_SIGNAL))
+
+
+def _cabinet(settings: Settings) -> str:
+    return f"{settings.public_url}/cabinet/"
 
 
 def _delivering(settings: Settings, deliver: Delivery) -> Loop:

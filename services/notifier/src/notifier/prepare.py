@@ -26,6 +26,8 @@ from notifier.quiet import QuietHours, allowed_from
 from notifier.reach import DEFAULT_REACHING, Reach, Reaching, Way
 from notifier.standing import Standing
 from notifier.telling import Told, tell
+from notifier.template_store import stored
+from notifier.texts import Stored
 from notifier.turns import Key
 from notifier.writing import Sender, written
 from shared.clock import Clock
@@ -58,9 +60,9 @@ class Preparation:
     producer: Producer | None = None
     """Says what will reach nobody; without one nobody is told."""
 
-    def sender(self, decrypt: Callable[[str], str]) -> Sender:
+    def sender(self, decrypt: Callable[[str], str], texts: Stored) -> Sender:
         """Return how the operator presents itself."""
-        return Sender(self.operator, self.operators, self.cabinet_url, decrypt, self.links)
+        return Sender(self.operator, self.operators, self.cabinet_url, decrypt, texts, self.links)
 
 
 @dataclass
@@ -71,6 +73,7 @@ class _Batch:
     known: Mapping[str, Entry]
     chosen: Mapping[str, Preference]
     money: Mapping[str, Standing]
+    texts: Stored
     siblings: Mapping[Key, Mapping[str, Row[Any]]] = field(default_factory=dict)
     silent: Mapping[str, bool] = field(default_factory=dict)
     ways: dict[Any, list[Way]] = field(default_factory=dict)
@@ -105,6 +108,7 @@ async def _gather(tx: Tx, vault: Vault, how: Preparation, at: datetime) -> _Batc
         await directory.find(tx, vault, contracts),
         await preferences.find(tx, vault, contracts),
         await gate.standings(tx, rows),
+        await stored(tx) if rows else {},
     )
     for row in rows:
         entry, preference = batch.known.get(row.contract), _chosen(batch, row)
@@ -162,7 +166,7 @@ def _write(
     facts = gate.anew(row, batch.money)
     text = facts.model_dump_json() if facts else row.facts
     entry, preference = batch.known[row.contract], _chosen(batch, row)
-    sender = how.sender(vault.decrypt)
+    sender = how.sender(vault.decrypt, batch.texts)
     content = written(row, text, way, entry, preference, sender, at)
     if content is None:
         batch.ended.append(_ended(row, "failed", "unwritable", at))

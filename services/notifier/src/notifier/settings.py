@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from notifier import addresses, webhook
 from notifier.channels.smtp import parse_url
+from notifier.kinds import AGE_MAX
 from shared.settings import Common, Duration, Durations, HttpUrl, Secrets
 
 LOG_URL: Final = "log://"
@@ -93,6 +94,13 @@ class Settings(Common):
         description="JSON: a contract's operator → the name its messages carry",
     )
     sms_per_second: int = Field(5, validation_alias="NOTIFIER_SMS_PER_SECOND", ge=1, le=1000)
+    sms_price_kopecks: int | None = Field(
+        None,
+        validation_alias="NOTIFIER_SMS_PRICE_KOPECKS",
+        description="what one part of an SMS costs, shown where texts are edited",
+        ge=0,
+        le=100_000,
+    )
     emails_per_second: int = Field(10, validation_alias="NOTIFIER_EMAILS_PER_SECOND", ge=1, le=1000)
     send_timeout: Duration = Field(
         timedelta(seconds=15),
@@ -147,10 +155,12 @@ class Settings(Common):
             self.smsc_api_url and self.smsc_login and self.smsc_password.get_secret_value()
         ):
             wrong.append("SMS_PROVIDER=smsc needs SMSC_API_URL, SMSC_LOGIN and SMSC_PASSWORD")
-        if self.keep_messages < 2 * max(self.payment_max_age, self.low_balance_max_age):
+        longest = max(self.payment_max_age, self.low_balance_max_age, AGE_MAX)
+        if self.keep_messages < 2 * longest:
             wrong.append(
-                "NOTIFIER_KEEP_MESSAGES must be at least twice NOTIFIER_PAYMENT_MAX_AGE and "
-                "NOTIFIER_LOW_BALANCE_MAX_AGE: a forgotten message could be sent again"
+                f"NOTIFIER_KEEP_MESSAGES must be at least twice NOTIFIER_PAYMENT_MAX_AGE and "
+                f"NOTIFIER_LOW_BALANCE_MAX_AGE, and {2 * AGE_MAX.days} days: "
+                "a forgotten message could be sent again"
             )
         if self.webhook_url.get_secret_value() and not self.webhook_secrets:
             wrong.append("NOTIFIER_WEBHOOK_URL needs NOTIFIER_WEBHOOK_SECRETS")

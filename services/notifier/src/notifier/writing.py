@@ -19,6 +19,7 @@ from notifier.links import Links
 from notifier.preferences import Preference
 from notifier.reach import Way
 from notifier.reader import Reader
+from notifier.texts import Stored
 
 _log = structlog.get_logger(__name__)
 
@@ -34,6 +35,8 @@ class Sender:
     cabinet_url: str
     decrypt: Callable[[str], str]
     """Opens the links among the facts."""
+    stored: Stored
+    """Texts that the operator has written."""
     links: Links | None = None
 
 
@@ -74,10 +77,10 @@ def _content(
         timezone=entry.timezone,
     )
     if way.channel == "sms":
-        return Content(to=to, text=messages.sms(row.kind, facts, reader, at))
+        return Content(to=to, text=messages.sms(row.kind, facts, reader, at, sender.stored))
     if way.channel == "bot":
-        return Content(to=to, text=messages.bot(row.kind, facts, reader, at))
-    mail = messages.mail(row.kind, facts, reader, at)
+        return Content(to=to, text=messages.bot(row.kind, facts, reader, at, sender.stored))
+    mail = messages.mail(row.kind, facts, reader, at, sender.stored)
     return Content(
         to=to,
         subject=mail.subject,

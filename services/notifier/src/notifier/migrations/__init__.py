@@ -13,6 +13,7 @@ from notifier import (
     journal,
     preferences,
     report_table,
+    template_store,
     unreachable,
 )
 from shared import conflict, inbox, outbox
@@ -24,6 +25,7 @@ SCHEMAS: tuple[MetaData, ...] = (
     preferences.schema,
     confirmations.schema,
     balances.schema,
+    template_store.schema,
     unreachable.schema,
     access.schema,
     access_leases.schema,
