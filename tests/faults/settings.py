@@ -78,6 +78,7 @@ def common(addresses: Addresses, services: Iterable[str], banks: Iterable[str]) 
         "SMTP_URL": "log://",
         "MAIL_FROM": "billing@provider.example",
         "SMS_PROVIDER": "log",
+        "NOTIFIER_QUIET_HOURS": "",
         **SHORTENED,
     }
 

@@ -290,6 +290,7 @@ def environment() -> dict[str, str]:
         "SMTP_URL": "smtp://robot:secret@mail.example.org:587",
         "MAIL_FROM": "Салдо <billing@provider.example>",
         "SMS_PROVIDER": "smsc",
+        "NOTIFIER_QUIET_HOURS": "",
         "SMSC_API_URL": "https://sms.example.org",
         "SMSC_LOGIN": "demo",
         "SMSC_PASSWORD": "secret",

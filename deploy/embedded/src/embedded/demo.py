@@ -104,6 +104,7 @@ def environment(port: int, smtp_port: int, data: Path) -> dict[str, str]:
         "SMTP_URL": f"smtp://{HOST}:{smtp_port}",
         "MAIL_FROM": "billing@provider.example",
         "NOTIFIER_OPERATOR_NAME": "Северсеть",
+        "NOTIFIER_QUIET_HOURS": "",
         "SMS_PROVIDER": "smsc",
         "SMSC_API_URL": f"{base}/sandbox/smsc",
         "SMSC_LOGIN": "demo",
