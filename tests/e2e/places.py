@@ -23,6 +23,7 @@ SERVICES: Final[Mapping[str, Sequence[str]]] = {
     "core_billing": ("cabinet", "api"),
     "gateway_yookassa": ("yookassa",),
     "gateway_sbp": ("sbp",),
+    "autopay": ("autopay",),
     "notifier": ("notifier",),
 }
 """Import name → the first path segments that the ingress routes to it."""
@@ -35,7 +36,12 @@ _KEYS: Final = {
 Start = Callable[[str, Sequence[str], Mapping[str, str], str], Awaitable[Supervised]]
 """Name, command, settings, address that answers once it is ready → the process."""
 
-_CALLER: Final = {"name": "journeys", "scopes": ["contracts:write", "payments:write"]}
+_CALLER: Final = {
+    "name": "journeys",
+    "scopes": ["contracts:write", "payments:write", "mandates:write"],
+}
+_AUTOPAY: Final = {"AUTOPAY_NOTICE_BALANCE": "2s", "AUTOPAY_HOURS": "00:00-24:00"}
+"""A charge comes soon after it was announced, at whatever hour the tests run."""
 _ALARMS = re.compile(r"^saldo_alarms_total\{.*\} (?!0\.0)", re.MULTILINE)
 
 
@@ -104,7 +110,7 @@ async def embedded(folder: Path) -> AsyncIterator[Place]:
         (port,) = free_ports(1)
         url, data = _url(port), folder / "data"
         command = ["-m", "embedded", "demo", "--port", str(port), "--data", str(data)]
-        process = await start("embedded", command, {}, f"{url}/readyz")
+        process = await start("embedded", command, _AUTOPAY, f"{url}/readyz")
         core = {
             "SALDO_DATABASE_URL": f"sqlite+aiosqlite:///{data}/{{service}}.db",
             "SALDO_BUS_URL": "memory://",
@@ -161,6 +167,8 @@ def _settings(public: str, sandbox: str, smtp_port: int) -> dict[str, str]:
         "YOOKASSA_TEST_MODE": "true",
         "YOOKASSA_CALLBACK_NETWORKS": f"{LOOPBACK}/32",
         "SALDO_SERVICES": ",".join(name.replace("_", "-") for name in SERVICES),
+        "CORE_BILLING_SAVE_METHODS": "true",
+        "GATEWAY_YOOKASSA_SAVE_METHODS": "true",
         "SBP_ACQUIRERS": "raiffeisen,tbank",
         "RAIFFEISEN_API_URL": f"{sandbox}/raiffeisen/api",
         "RAIFFEISEN_MERCHANT_ID": "MA0000099999",
@@ -171,10 +179,12 @@ def _settings(public: str, sandbox: str, smtp_port: int) -> dict[str, str]:
         "SMTP_URL": f"smtp://{LOOPBACK}:{smtp_port}",
         "MAIL_FROM": "billing@provider.example",
         "SMS_PROVIDER": "smsc",
+        "NOTIFIER_QUIET_HOURS": "",
         "SMSC_API_URL": f"{sandbox}/smsc",
         "SMSC_LOGIN": "demo",
         "SMSC_PASSWORD": "demo",
         "SALDO_API_TOKENS": json.dumps({token_hash(TOKEN): _CALLER}),
+        **_AUTOPAY,
         **_KEYS,
     }
 

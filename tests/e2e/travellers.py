@@ -92,12 +92,28 @@ class Program:
         await self._submit(contract=contract, password=password)
 
     async def balances(self) -> str:
-        await self._open("/cabinet/")
+        return await self.read("/cabinet/")
+
+    async def read(self, path: str) -> str:
+        """Open a page by its path, wherever that leads; return what it says."""
+        await self._open(path)
         return self._said()
 
-    async def order(self, amount: str) -> None:
+    async def follow(self, address: str) -> str:
+        """Follow a link of the page just read, found by a part of its address."""
+        links = [link for link in re.findall(r'href="([^"]+)"', self._page) if address in link]
+        assert links, f"no link to {address} at {self._address}"
+        there = urljoin(self._address, unescape(links[0]))
+        return await self.read(there.removeprefix(self._url))
+
+    async def send(self, action: str = "", **typed: str) -> str:
+        """Send a form of the page just read, found by a part of its address; return the answer."""
+        await self._submit(action, **typed)
+        return self._said()
+
+    async def order(self, amount: str, **ticked: str) -> None:
         await self._open("/cabinet/")
-        await self._submit(amount=amount)
+        await self._submit(amount=amount, **ticked)
         await self._until_at_the_provider()
 
     async def pay(self) -> None:
@@ -159,9 +175,11 @@ class Program:
     async def _open(self, path: str) -> None:
         await self._keep(await self._session.get(self._url + path))
 
-    async def _submit(self, **typed: str) -> None:
-        """Send the page's first form with its hidden fields and what is typed."""
-        found = re.search(r'<form[^>]+action="([^"]+)".*?</form>', self._page, re.DOTALL)
+    async def _submit(self, action: str = "", /, **typed: str) -> None:
+        """Send the page's first form, or the first to such an address, with its hidden fields and
+        what is typed."""
+        forms = re.finditer(r'<form[^>]+action="([^"]+)".*?</form>', self._page, re.DOTALL)
+        found = next((form for form in forms if action in form[1]), None)
         assert found is not None, f"no form at {self._address}"
         fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', found[0]))
         for button in ("method", "refuse", "test_card", "save"):

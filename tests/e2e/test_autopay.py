@@ -1,0 +1,120 @@
+"""Autopay from the box that is ticked to the refusal that is kept, through every service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from e2e.places import TOKEN, Account, Place
+from e2e.travellers import Program, until
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.slow,
+    pytest.mark.timeout(240),
+]
+Call = Callable[..., Awaitable[Any]]
+TERMS = {"trigger": "balance", "threshold": "300", "amount_balance": "400", "cap": "2000"}
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def subscriber(place: Place) -> AsyncIterator[Program]:
+    """Somebody who has not signed in yet and reads Russian."""
+    jar = aiohttp.CookieJar(unsafe=True)
+    headers = {"Accept": "text/html", "Accept-Language": "ru"}
+    async with aiohttp.ClientSession(cookie_jar=jar, headers=headers) as session:
+        yield Program(session, place.url)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def call(place: Place) -> AsyncIterator[Call]:
+    """A program of the operator's."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with aiohttp.ClientSession(place.url, headers=headers) as http:
+
+        async def ask(method: str, path: str, body: Any = None) -> Any:
+            async with http.request(method, path, json=body) as answer:
+                assert answer.status < 300, await answer.text()
+                return await answer.json()
+
+        yield ask
+
+
+async def test_a_card_is_saved_charged_when_money_runs_low_and_forgotten_on_refusal(
+    place: Place, account: Account, subscriber: Program, call: Call
+) -> None:
+    """−1200 + 2000 saved; 800 − 550 = 250 is below 300, so + 400; refused: 650 − 600 stays 50."""
+    number = account.contract
+    await place.open_contract(_other(number), "0.00")
+    await subscriber.sign_in(number, account.password)
+    await subscriber.order("2000", save="1")
+    await subscriber.pay()
+    assert "Зачислено 2 000,00 ₽" in await subscriber.outcome()
+    await _switch_on(subscriber, call, number)
+
+    await _spend(call, number, "550.00")
+    await until(lambda: _balance(call, number, "650.00"), "the charge in the balance")
+    (charge,) = await until(lambda: _charges(call, number, "succeeded"), "its outcome")
+    assert charge["amount"] == "400.00"
+    await until(lambda: _told(subscriber, account, ("400", "Автоплатёж")), "both messages")
+
+    (kept,) = (await call("GET", f"/yookassa/v1/methods?contract={number}"))["items"]
+    await subscriber.read(f"/cabinet/autopay?contract={number}")
+    await subscriber.follow("/autopay/revoke?")
+    await subscriber.send("/autopay/revoke?")
+    gone = await until(lambda: _removed(call, kept["id"]), "the end of the token")
+    assert gone["reason"] == "removed"
+    await _spend(call, number, "600.00")
+    await until(lambda: _told(subscriber, account, ("50,00",)), "the warning of a low balance")
+    assert len(await _charges(call, number)) == 1, "nothing is charged after the refusal"
+    (mandate,) = (await call("GET", f"/autopay/v1/mandates?contract={number}"))["items"]
+    assert mandate["state"] == "revoked"
+    assert await _balance(call, number, "50.00")
+
+
+async def _switch_on(subscriber: Program, call: Call, number: str) -> None:
+    """Switch autopay on, once it has heard of the card."""
+
+    async def known() -> Any:
+        return (await call("GET", f"/autopay/v1/methods?contract={number}"))["items"]
+
+    (card,) = await until(known, "the saved card")
+    await subscriber.read(f"/cabinet/autopay?contract={number}")
+    method = f"{card['provider']} {card['method_ref']}"
+    said = await subscriber.send("/autopay/new?", **TERMS, method=method, agreed="1")
+    assert card["title"] in said
+
+
+async def _spend(call: Call, number: str, amount: str) -> None:
+    moved = {"from": number, "to": _other(number), "amount": amount}
+    await call("POST", "/api/v1/transfers", moved)
+
+
+def _other(number: str) -> str:
+    """Return the contract that the money goes to."""
+    return f"9{number[1:]}"
+
+
+async def _balance(call: Call, number: str, wanted: str) -> bool:
+    found = await call("GET", f"/api/v1/contracts/{number}")
+    return bool(found["balance"] == wanted)
+
+
+async def _charges(call: Call, number: str, state: str | None = None) -> Sequence[Any]:
+    items = (await call("GET", f"/autopay/v1/charges?contract={number}"))["items"]
+    return [item for item in items if state in (None, item["state"])]
+
+
+async def _removed(call: Call, method_id: str) -> Any:
+    found = await call("GET", f"/yookassa/v1/methods/{method_id}")
+    return found if found["status"] == "removed" else None
+
+
+async def _told(subscriber: Program, account: Account, words: Sequence[str]) -> bool:
+    """Say whether the subscriber has had a message with each of these words."""
+    mine = [text for text in await subscriber.messages() if account.phone in text]
+    return all(any(word in text for text in mine) for word in words)
