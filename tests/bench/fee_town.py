@@ -13,7 +13,7 @@ from core_billing.contracts import contract
 from core_billing.drafts import Payment
 from core_billing.services import service, service_tariff
 from core_billing.tariffs import tariff, tariff_price
-from core_billing.watches import add_default
+from core_billing.watch_rows import add_default
 from shared import migrations
 from shared.db import Database, Tx, open_database, transaction
 from shared.rows import insert_new
