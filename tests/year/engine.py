@@ -1,0 +1,194 @@
+"""The service under a year that is played: its own code on a real database, and what kills it.
+
+It dies as a process does, between two statements that matter: before a commit, so that everything
+is undone, or after one, before the next transaction. What it held in memory is gone; a new one is
+made from the database. A clock that jumps and hours in which nothing runs belong here, too.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from cryptography.fernet import Fernet
+from sqlalchemy import event as listening
+from sqlalchemy import text
+
+from autopay import app, consumer
+from autopay.app import NAME
+from autopay.autopay import Autopay
+from autopay.settings import Settings
+from shared import inbox, migrations, outbox
+from shared.db import Database, transaction
+from shared.envelope import decode
+from shared.events import Event
+from shared.inbox import Consumer, Outcome
+from shared.loop import Loop
+from shared.outbox import Letter
+from shared.topology import KNOWN
+
+STEPS_MAX: Final = 100_000
+SLOW: Final = timedelta(seconds=60)
+ENCRYPTION_KEY: Final = Fernet.generate_key().decode()
+
+
+class Killed(BaseException):
+    """The service has died here."""
+
+
+class Clock:
+    """The virtual clock as the service reads it: it may be wrong for a while."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.wrong_by = timedelta()
+
+    def __call__(self) -> datetime:
+        """Return the moment the service believes it is."""
+        return self.now + self.wrong_by
+
+
+def settings_of(url: str, **said: Any) -> Settings:
+    """Return the settings of autopay on a database; nothing but the retry calendar differs."""
+    values = {
+        "database_url": url,
+        "bus_url": "memory://",
+        "public_url": "http://127.0.0.1:8080",
+        "signing_keys": "a signing key of the year",
+        "encryption_keys": ENCRYPTION_KEY,
+        "services": KNOWN,
+        **said,
+    }
+    return Settings(**values)
+
+
+class Engine:
+    """Autopay without a process around it."""
+
+    def __init__(self, settings: Settings, clock: Clock, seed: int, deaths: float) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.deaths = deaths
+        """How many transactions out of one the service does not survive."""
+        self.restarts = 0
+        self._fate = random.Random(seed)
+        self._dies_next = False
+        self._ran: dict[str, datetime] = {}
+        self._doubt = False
+        self.autopay: Autopay
+        self.consumer: Consumer
+        self.loops: Sequence[Loop]
+        self.start()
+
+    @property
+    def db(self) -> Database:
+        """Return the database of the running service."""
+        return self.autopay.db
+
+    def start(self) -> None:
+        """Make the service from the database alone."""
+        self.autopay = app.made(self.settings, self.clock)
+        self.consumer = consumer.make(self.autopay)
+        self.loops = app.loops(self.settings, self.autopay)
+        engine = self.autopay.db.engine.sync_engine
+        if not self.db.postgres:
+            listening.listen(engine, "connect", _carelessly)
+        listening.listen(engine, "begin", self._after_commit)
+        listening.listen(engine, "commit", self._before_commit)
+
+    async def restart(self) -> None:
+        """Come back after a death."""
+        self.restarts += 1
+        self._doubt = True
+        await self.db.close()
+        self.start()
+
+    async def hear(self, events: Sequence[Event]) -> None:
+        """Apply events as the bus would; raises Killed, and SystemError for one that fails."""
+        for result in await inbox.apply(self.consumer, events, self.clock):
+            if result.outcome not in (Outcome.DONE, Outcome.REPEAT):
+                raise SystemError(f"{result.outcome}: {result.error!r}") from result.error
+
+    async def work(self) -> None:
+        """Run every loop whose time has come until it has no more to do."""
+        for loop in self.loops:
+            # The quick ones run in every round, the others as seldom as in a process.
+            pause = timedelta(seconds=loop.every_seconds)
+            since = self.clock.now - self._ran.get(loop.name, self.clock.now - pause)
+            if pause >= SLOW and since < pause:
+                continue
+            self._ran[loop.name] = self.clock.now
+            for _ in range(STEPS_MAX):
+                if not await loop.step():
+                    break
+            else:
+                raise SystemError(f"the loop {loop.name} never ends")
+
+    async def relay(self, hear: Callable[[Event], None]) -> bool:
+        """Publish what is due; return whether anything was."""
+        signal = self.db.signal(outbox.SIGNAL)
+        # Nobody has written anything since, unless one who has died had it in hand.
+        if not (signal.is_set() or self._doubt):
+            return False
+        signal.clear()
+        publisher = _Publisher(hear)
+        for _ in range(STEPS_MAX):
+            vault = self.autopay.producer.vault
+            if not await outbox.relay(self.db, publisher, self.clock, app.NAME, vault):
+                break
+        return publisher.published > 0
+
+    async def tidy(self) -> None:
+        """Prune as the service's housekeeping does."""
+        while await outbox.prune(self.db, self.clock()) >= outbox.PRUNE_MAX:
+            pass
+        while await inbox.prune(self.db, self.clock()) >= inbox.PRUNE_MAX:
+            pass
+
+    def _before_commit(self, _connection: object) -> None:
+        fate = self._fate.random()
+        if fate < self.deaths / 2:
+            raise Killed
+        self._dies_next = self._dies_next or fate < self.deaths
+
+    def _after_commit(self, _connection: object) -> None:
+        if self._dies_next:
+            self._dies_next = False
+            raise Killed
+
+
+class _Publisher:
+    """A bus that hands on at once what it is given."""
+
+    def __init__(self, hear: Callable[[Event], None]) -> None:
+        self._hear = hear
+        self.published = 0
+
+    async def publish(self, letters: Sequence[Letter]) -> Sequence[None]:
+        """Hand every letter on."""
+        for letter in letters:
+            self._hear(decode(letter.body))
+            self.published += 1
+        return [None] * len(letters)
+
+
+def _carelessly(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.close()
+
+
+async def migrate(url: str) -> None:
+    """Make the tables of autopay."""
+    await migrations.migrate(url, NAME)
+
+
+async def hurry(db: Database, url: str) -> None:
+    """Let a database of a played year forget the last moments if its server is killed."""
+    if db.postgres:
+        name = url.rpartition("/")[2].partition("?")[0]
+        async with transaction(db) as tx:
+            await tx.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = off'))
+        await db.close()
