@@ -8,17 +8,22 @@ import secrets
 import socket
 from collections.abc import Mapping
 from contextlib import closing
+from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
 import core_billing.app
 import simulators.app
+from core_billing import contracts, service_changes, tariff_changes, tariffs
+from core_billing.fee_calendar import month_of
 from core_billing.import_contracts import import_contracts
+from core_billing.tariff_changes import NewTariff
 from embedded import app
 from shared import log
 from shared.clock import system_clock
 from shared.crypto import new_encryption_key, token_hash
+from shared.db import transaction
 from shared.errors import SettingsError
 from shared.service import serve
 from simulators.settings import ACCESS_SECRET, SandboxSettings
@@ -28,6 +33,9 @@ HOST: Final = "127.0.0.1"
 SHOP: Final = ("100500", "test_demo")
 MERCHANT: Final = ("MA0000099999", "sim-secret-key-000000000001")
 TERMINAL: Final = ("1700000000001DEMO", "SimPassw0rd")
+WITH_FEES: Final = "100301"
+TARIFF: Final = "Домашний 500"
+FEE_KOPECKS: Final = 90_000
 _SCOPES: Final = (
     "contracts:write",
     "payments:write",
@@ -56,6 +64,7 @@ async def run(port: int, data: Path) -> int:
     log.configure("embedded", settings.common.log_level)
     await app.migrate(settings)
     await _add_contracts(settings, data)
+    await _add_service(settings)
     sandbox = simulators.app.create(
         SandboxSettings(
             public_url=f"http://{HOST}:{port}/sandbox",
@@ -140,6 +149,26 @@ async def _add_contracts(settings: app.Settings, data: Path) -> None:
             await core.db.close()
 
 
+async def _add_service(settings: app.Settings) -> None:
+    """Give one contract a monthly fee from the first of the next month; a repeat changes nothing.
+
+    So that there is a fee to come, which autopay can be asked to pay beforehand.
+    """
+    core = core_billing.app.core(settings.core)
+    at = core.clock()
+    today = core.rules.day(at)
+    first = month_of(today)[1] + timedelta(days=1)
+    new = NewTariff(TARIFF, "internet", "monthly", FEE_KOPECKS, False, True)
+    try:
+        async with transaction(core.db) as tx:
+            contract = await contracts.find(tx, WITH_FEES)
+            if contract is not None and await tariffs.by_name(tx, TARIFF) is None:
+                await tariff_changes.create(tx, new, "demo", at, today)
+                await service_changes.begin(tx, contract, TARIFF, first, "demo", at, today)
+    finally:
+        await core.db.close()
+
+
 def _free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind((HOST, 0))
@@ -159,9 +188,14 @@ Saldo is running.   Ctrl-C stops it; its data stay in the data folder.
   API of the billing     {base}/api/v1/docs       Authorization: Bearer {TOKEN}
   API of the gateway     {base}/yookassa/docs
   API of the SBP gateway {base}/sbp/docs
+  API of autopay         {base}/autopay/docs
+  Declines and outages   {base}/sandbox/yookassa/control/   let the next charge of a card fail
   Banks' apps            {base}/sandbox/raiffeisen/   {base}/sandbox/tbank/
   YooKassa simulator     {base}/sandbox/yookassa/v3   shop {SHOP[0]}, key {SHOP[1]}
   Health and metrics     {base}/readyz   {base}/metrics
+
+  Autopay: top up in the cabinet with "Запомнить карту" ticked, then press "Автоплатёж".
+  Contract {WITH_FEES} (password demo) pays {FEE_KOPECKS // 100} roubles on the first of each month.
 """,
         flush=True,
     )
