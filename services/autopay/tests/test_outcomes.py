@@ -73,12 +73,16 @@ async def test_without_a_reserve_a_hard_decline_asks_for_a_new_method(
 async def test_the_shops_fault_lets_everybody_wait_and_blames_nobody(
     world: World, said: Said
 ) -> None:
-    charge = await world.requested()
     other = world.CARD._replace(method_ref="m-7")
+    await world.begin()
     await world.known("7", other)
     await world.create(replace(world.BALANCE, method=other), "7")
+    await world.hear(said.low())
+    world.clock.advance(HOUR / 2)
     await world.hear(said.low("7"))
     waiting = await world.charge("7")
+    await world.after(HOUR / 2)
+    charge = await world.charge()
     await world.heard()
     with capture_logs() as heard:
         await world.hear(said.failed(charge, "forbidden", failure="shop"))
