@@ -1,5 +1,5 @@
-"""The sandbox as one application: YooKassa, two banks, SMSC.ru, mail, an access controller, and a
-subscriber's inbox.
+"""The sandbox as one application: YooKassa, two banks, two SMS providers, a messenger, mail, an
+access controller, and a subscriber's inbox.
 
 Mount it under the prefix that `SandboxSettings.public_url` ends with::
 
@@ -12,6 +12,7 @@ from aiohttp import web
 
 from simulators import inbox, message
 from simulators.access import app as access
+from simulators.bot import app as bot
 from simulators.clock import SandboxClock
 from simulators.mail import sink
 from simulators.mail.sink import SINK, Sink
@@ -19,6 +20,7 @@ from simulators.raiffeisen import app as raiffeisen
 from simulators.settings import SandboxSettings
 from simulators.smsc import app as smsc
 from simulators.smsc.desk import Desk
+from simulators.smsru import app as smsru
 from simulators.store import Store
 from simulators.tbank import app as tbank
 from simulators.web import SETTINGS, STATIC, STORE
@@ -61,6 +63,8 @@ def create(settings: SandboxSettings) -> web.Application:
     app.add_subapp(
         "/smsc", smsc.create(Desk(settings, store, clock, settings.smsc_balance_kopecks))
     )
+    app.add_subapp("/smsru", smsru.create(store, clock))
+    app.add_subapp("/bot", bot.create(store, clock))
     app.add_subapp("/access", access.create(settings.access_secret, clock))
     app.add_subapp("/mail", sink.create(app[SINK]))
     # After the mounted ones have ended: they write to it until then.

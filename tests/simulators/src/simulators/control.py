@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -61,6 +62,14 @@ async def read(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Mistake("the body must be a JSON object")
     return body
+
+
+def local(url: str) -> str:
+    """Return an address of this machine; any other is a mistake."""
+    host = urlsplit(url).hostname or ""
+    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+        raise Mistake("only this machine is written to")
+    return url
 
 
 def whole(body: dict[str, Any], name: str, default: int, most: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from simulators import control, message
 from simulators.smsc import desk as counter
@@ -41,7 +41,9 @@ def create(desk: Desk) -> web.Application:
         app.router.add_route("GET", f"/sys/{path}.php", handler)
         app.router.add_route("POST", f"/sys/{path}.php", handler)
     desk_control = control.application()
-    desk_control.add_routes([web.get("/state", state), web.put("/state", set_state)])
+    desk_control.add_routes(
+        [web.get("/state", state), web.put("/state", set_state), web.post("/report", report)]
+    )
     app.add_subapp("/control", desk_control)
     return app
 
@@ -104,6 +106,19 @@ async def set_state(request: web.Request) -> web.Response:
         desk.script.clear()
         desk.script.extend(body["script"])
     return await state(request)
+
+
+async def report(request: web.Request) -> web.Response:
+    """`POST /control/report {"url", "id", "status", "phone"?, "err"?}`: post a report as SMSC.ru
+    does, to an address of this machine; returns status and body of the answer.
+    """
+    body = await control.read(request)
+    url = control.local(body["url"])
+    names = [name for name in ("id", "status", "phone", "err") if name in body]
+    form: dict[str, str] = {name: str(body[name]) for name in names}
+    form["ts"] = str(request.config_dict[DESK].clock.now() // 1_000)
+    async with ClientSession() as session, session.post(url, data=form) as answer:
+        return web.json_response({"status": answer.status, "body": await answer.text()})
 
 
 def _php(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -1,0 +1,1 @@
+"""A messenger with a Bot API like Telegram's: `/bot<token>/sendMessage`."""

@@ -1,0 +1,1 @@
+"""SMS.ru's HTTP API: `/sms/send`, `/sms/status`, and the reports it posts."""
