@@ -15,24 +15,28 @@ from notifier import (
     delivery,
     journal,
     prepare,
+    reports,
+    unreachable,
     web,
     web_access,
     web_preview,
+    web_reports,
     web_templates,
     webhook,
 )
 from notifier.access_delivery import Lane, Target
-from notifier.channels.log import Log
+from notifier.channels import making
 from notifier.channels.port import Channel
-from notifier.channels.smsc import Smsc
-from notifier.channels.smtp import Smtp, parse_url
 from notifier.consumer import Freshness
 from notifier.delivery import Delivery, Patience
+from notifier.links import Links
 from notifier.prepare import Preparation
-from notifier.settings import LOG_URL, Settings
+from notifier.reports import Reports
+from notifier.settings import Settings
+from notifier.web_reports import Box
 from notifier.web_templates import Desk
 from shared.clock import Clock, system_clock
-from shared.db import Database, transaction
+from shared.db import Database, reading, transaction
 from shared.loop import Loop
 from shared.service import Service
 
@@ -54,9 +58,20 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
         clock, settings.operator_name, _cabinet(settings), settings.sms_price_kopecks
     )
     freshness = Freshness(settings.payment_max_age, settings.low_balance_max_age)
+    reporting = Reports(db, clock, settings.producer(NAME))
+    web_reports.mount(api, _box(settings, reporting))
     deliveries = [
-        Delivery(db, vault, channel, _patience(settings, channel), clock)
-        for channel in (_sms(settings), _email(settings))
+        Delivery(
+            db,
+            vault,
+            channel,
+            _patience(settings, channel),
+            clock,
+            settings.rules(),
+            settings.reaching(),
+            settings.producer(NAME),
+        )
+        for channel in making.channels(settings, reporting, clock)
     ]
     lane = _lane(settings, db, clock)
     return Service(
@@ -64,12 +79,14 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
         db=db,
         producer=settings.producer(NAME),
         mounts={web.PREFIX: api},
-        consumers=(consumer.make(db, vault, freshness, clock),),
+        consumers=(consumer.make(db, vault, freshness, clock, settings.reaching()),),
         loops=(
             _preparing(settings, db, clock),
             *(_delivering(settings, d) for d in deliveries),
             *_controlling(settings, lane),
             _pruning(settings, db, clock),
+            Loop("reports", partial(reports.step, reporting), reports.STEP_SECONDS),
+            Loop("unreachable", partial(_count_unreachable, db), WATCH_SECONDS),
         ),
         lifespan=lambda: _open([d.channel for d in deliveries], lane),
     )
@@ -85,32 +102,22 @@ async def _open(channels: list[Channel], lane: Lane | None) -> AsyncIterator[Non
         yield
 
 
-def _sms(settings: Settings) -> Channel:
-    if settings.sms_provider == "log" or settings.smsc_api_url is None:
-        return Log("sms")
-    return Smsc(
-        settings.smsc_api_url,
-        settings.smsc_login,
-        settings.smsc_password.get_secret_value(),
-        settings.smsc_sender,
-        settings.send_timeout.total_seconds(),
+def _box(settings: Settings, reporting: Reports) -> Box:
+    return Box(
+        reporting,
+        settings.report_secret.get_secret_value(),
+        settings.report_networks or None,
+        settings.trusted_proxies,
+        web_reports.readers(settings.smsru_api_id.get_secret_value()),
     )
 
 
-def _email(settings: Settings) -> Channel:
-    url = settings.smtp_url.get_secret_value()
-    if url == LOG_URL:
-        return Log("email")
-    return Smtp(parse_url(url), settings.mail_from, settings.send_timeout.total_seconds())
-
-
 def _patience(settings: Settings, channel: Channel) -> Patience:
-    sms = channel.name == "sms"
     return Patience(
         attempts_max=settings.attempts_max,
         delays=settings.delivery_delays,
         timeout=settings.send_timeout,
-        per_second=settings.sms_per_second if sms else settings.emails_per_second,
+        per_second=making.per_second(settings, channel),
     )
 
 
@@ -122,6 +129,11 @@ def _preparing(settings: Settings, db: Database, clock: Clock) -> Loop:
         cabinet_url=_cabinet(settings),
         recipient_wait=settings.recipient_wait,
         look_delays=settings.recipient_delays,
+        reaching=settings.reaching(),
+        quiet=settings.rules().quiet,
+        patience=settings.turns(),
+        links=Links(settings.signer(), settings.public_url),
+        producer=settings.producer(NAME),
     )
 
     async def step() -> bool:
@@ -167,6 +179,12 @@ def _controlling(settings: Settings, lane: Lane | None) -> tuple[Loop, ...]:
         Loop("access", partial(access_delivery.step, lane), pause, lane.db.signal(access.SIGNAL)),
         Loop("access-watch", partial(access_delivery.watch, lane), WATCH_SECONDS),
     )
+
+
+async def _count_unreachable(db: Database) -> bool:
+    async with reading(db) as tx:
+        await unreachable.count(tx)
+    return False
 
 
 def _pruning(settings: Settings, db: Database, clock: Clock) -> Loop:

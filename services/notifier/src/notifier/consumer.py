@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
-from notifier import access, balances, directory, journal, notices, superseding
-from notifier.channels.port import ChannelName
+from notifier import access, balances, directory, journal, notices, reviewing, superseding
 from notifier.notices import Freshness
+from notifier.reach import DEFAULT_REACHING, Reaching
 from shared.clock import Clock
 from shared.crypto import Vault
 from shared.db import Database, Tx
@@ -31,9 +31,10 @@ def make(
     vault: Vault,
     freshness: Freshness,
     clock: Clock,
-    channels: Sequence[ChannelName] = journal.CHANNELS,
+    reaching: Reaching = DEFAULT_REACHING,
 ) -> Consumer:
-    """Return the consumer of the notifier's queue; `channels` are those of the installation."""
+    """Return the consumer of the notifier's queue; `reaching` names the channels there are."""
+    channels = reaching.channels
 
     async def handle(tx: Tx, events: Sequence[Event]) -> None:
         unread = {event.type for event in events} - _READ
@@ -48,6 +49,7 @@ def make(
         for reason, ended in notices.ended(events, freshness).items():
             await journal.drop(tx, ended, reason, at, channels=channels)
         await journal.wake(tx, woken, at)
+        await reviewing.moved(tx, vault, reaching, woken, at)
         await balances.keep(tx, events)
         await access.keep(tx, events, at)
         await superseding.supersede(tx, events, at)

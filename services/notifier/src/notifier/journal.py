@@ -20,12 +20,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, tuple_, update
+from sqlalchemy import Row, delete, insert, select, tuple_, update
 
 from notifier.channels.port import ChannelName
 from notifier.facts import Fact
 from notifier.kinds import KINDS, KindName, Urgency
-from notifier.message_table import UNSENT, State, in_state, message, schema
+from notifier.message_table import UNSENT, State, free, in_state, message, schema
 from shared.db import Tx, is_postgres, raise_signal
 from shared.rows import among, chosen, insert_new
 
@@ -212,11 +212,6 @@ async def expire(tx: Tx, at: datetime) -> list[Row[Any]]:
         .returning(message.c.id, message.c.contract, message.c.channel, message.c.correlation_id)
     )
     return list(dropped)
-
-
-def free(at: datetime) -> ColumnElement[bool]:
-    """Return the condition that nobody is sending a message now."""
-    return or_(message.c.leased_until.is_(None), message.c.leased_until <= at)
 
 
 async def prune(tx: Tx, before: datetime) -> int:

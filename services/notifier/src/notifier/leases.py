@@ -19,9 +19,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, func, select, update
 
 from notifier.channels.port import ChannelName
-from notifier.journal import free
 from notifier.kinds import Urgency
-from notifier.message_table import in_state, message
+from notifier.message_table import free, in_state, message
 from shared.db import Tx, is_postgres
 from shared.rows import among, update_each
 

@@ -14,11 +14,10 @@ from typing import Any, Final
 
 import structlog
 
-from notifier import directory, journal, leases, preferences, reach, reminders, unreachable
+from notifier import journal, leases, reminders, reviewing, unreachable
 from notifier.channels.port import Accepted, ChannelName, Held, Outcome, Permanent, Temporary
 from notifier.gate import DEFAULT_RULES, Rules
 from notifier.leases import Leased, Settlement
-from notifier.preferences import NONE
 from notifier.quiet import allowed_from
 from notifier.reach import DEFAULT_REACHING, Reaching
 from notifier.telling import Told, tell
@@ -126,22 +125,7 @@ async def _follow(
         for one in failed
         if isinstance(outcome := by_id[one.id].outcome, Permanent) and outcome.dead
     ]
-    await bury(tx, desk.vault, desk.reaching, dead, at)
-
-
-async def bury(
-    tx: Tx, vault: Vault, reaching: Reaching, dead: Sequence[Dead], at: datetime
-) -> None:
-    """Keep which addresses are dead by their provider's word."""
-    contracts = {one.contract for one in dead}
-    if contracts:
-        known = await directory.find(tx, vault, contracts)
-        chosen = await preferences.find(tx, vault, contracts)
-        found = {
-            number: reach.state(entry, chosen.get(number, NONE), reaching)
-            for number, entry in known.items()
-        }
-        await unreachable.review(tx, found, at, dead=dead)
+    await reviewing.buried(tx, desk.vault, desk.reaching, dead, at)
 
 
 def _why_dead(channel: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final, Literal
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Uuid,
     false,
     literal_column,
+    or_,
 )
 
 from shared.db import Instant, metadata
@@ -67,6 +69,11 @@ def in_state(*states: State) -> ColumnElement[bool]:
     """
     words = [literal_column(f"'{state}'", Text) for state in states]
     return message.c.state == words[0] if len(words) == 1 else message.c.state.in_(words)
+
+
+def free(at: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody is sending a message now."""
+    return or_(message.c.leased_until.is_(None), message.c.leased_until <= at)
 
 
 UNSENT: Final = in_state("new", "ready")

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from email.utils import parseaddr
-from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from notifier import addresses, webhook
-from notifier.channels.smtp import parse_url
+from notifier.channel_settings import ChannelSettings, WebhookSecrets, WebhookUrl
 from notifier.kinds import AGE_MAX
-from shared.settings import Common, Duration, Durations, HttpUrl, Secrets
-
-LOG_URL: Final = "log://"
-"""As `SMTP_URL`: e-mail is only written to the log."""
-
-
-def _smtp_url(value: SecretStr) -> SecretStr:
-    if value.get_secret_value() != LOG_URL:
-        parse_url(value.get_secret_value())
-    return value
-
-
-def _mail_from(value: str) -> str:
-    if not value.isprintable() or addresses.email(parseaddr(value)[1]) is None:
-        raise ValueError("expected an address such as Saldo <billing@example.org>")
-    return value
+from notifier.settings_rules import RuleSettings
+from shared.settings import Duration, Durations
 
 
 def _not_empty(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
@@ -42,48 +25,12 @@ def _within_an_hour(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     return value
 
 
-def _smsc_base(value: str) -> str:
-    """Take the address with or without the page: SMSC.ru documents `<base>/sys/send.php`."""
-    return value.removesuffix("/send.php").removesuffix("/sys")
-
-
-def _webhook_url(value: SecretStr) -> SecretStr:
-    written = value.get_secret_value()
-    try:
-        parts = urlsplit(written)
-        usable = not written or (parts.scheme in ("http", "https") and parts.hostname)
-        usable = usable and parts.port != 0 and written.isprintable() and " " not in written
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("expected an address such as https://bras.example.org/access")
-    return value
-
-
-def _webhook_secrets(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    for each in value:
-        webhook.secret(each.get_secret_value())
-    return value
-
-
-WebhookUrl = Annotated[SecretStr, AfterValidator(_webhook_url)]
-"""An address that may hold a password; empty for none."""
-WebhookSecrets = Annotated[Secrets, Field(max_length=5), AfterValidator(_webhook_secrets)]
-SmscUrl = Annotated[HttpUrl, AfterValidator(_smsc_base)]
 Delays = Annotated[Durations, AfterValidator(_not_empty)]
 WebhookDelays = Annotated[Delays, AfterValidator(_within_an_hour)]
 
 
-class Settings(Common):
+class Settings(ChannelSettings, RuleSettings):
     """What the notifier reads beside the settings of every service."""
-
-    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] = Field(validation_alias="SMTP_URL")
-    mail_from: Annotated[str, AfterValidator(_mail_from)] = Field(validation_alias="MAIL_FROM")
-    sms_provider: Literal["smsc", "log"] = Field(validation_alias="SMS_PROVIDER")
-    smsc_api_url: SmscUrl | None = Field(None, validation_alias="SMSC_API_URL")
-    smsc_login: str = Field("", validation_alias="SMSC_LOGIN")
-    smsc_password: SecretStr = Field(SecretStr(""), validation_alias="SMSC_PASSWORD")
-    smsc_sender: str = Field("", validation_alias="SMSC_SENDER", max_length=15)
 
     operator_name: str = Field(
         "Saldo", validation_alias="NOTIFIER_OPERATOR_NAME", min_length=1, max_length=100
@@ -150,11 +97,7 @@ class Settings(Common):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        wrong = []
-        if self.sms_provider == "smsc" and not (
-            self.smsc_api_url and self.smsc_login and self.smsc_password.get_secret_value()
-        ):
-            wrong.append("SMS_PROVIDER=smsc needs SMSC_API_URL, SMSC_LOGIN and SMSC_PASSWORD")
+        wrong = self.wrong_channels()
         longest = max(self.payment_max_age, self.low_balance_max_age, AGE_MAX)
         if self.keep_messages < 2 * longest:
             wrong.append(

@@ -129,5 +129,7 @@ async def test_without_providers_messages_go_to_the_log(
         "deliver-sms",
         "deliver-email",
         "prune",
+        "reports",
+        "unreachable",
     ]
     await service.db.close()

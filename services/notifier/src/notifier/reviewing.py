@@ -1,0 +1,48 @@
+"""Looks up how contracts are reached now, and keeps what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from notifier import directory, preferences, reach, unreachable
+from notifier.preferences import NONE
+from notifier.reach import Reaching
+from notifier.unreachable import Dead
+from shared.crypto import Vault
+from shared.db import Tx
+
+
+async def moved(
+    tx: Tx, vault: Vault, reaching: Reaching, contracts: Collection[str], at: datetime
+) -> None:
+    """Look anew at contracts whose addresses may have changed: each gets another chance."""
+    await _review(tx, vault, reaching, contracts, at, moved=True)
+
+
+async def buried(
+    tx: Tx, vault: Vault, reaching: Reaching, dead: Sequence[Dead], at: datetime
+) -> None:
+    """Keep which addresses are dead by their provider's word."""
+    await _review(tx, vault, reaching, {one.contract for one in dead}, at, dead=dead)
+
+
+async def _review(
+    tx: Tx,
+    vault: Vault,
+    reaching: Reaching,
+    contracts: Collection[str],
+    at: datetime,
+    *,
+    dead: Sequence[Dead] = (),
+    moved: bool = False,
+) -> None:
+    if not contracts:
+        return
+    known = await directory.find(tx, vault, contracts)
+    chosen = await preferences.find(tx, vault, contracts)
+    found = {
+        number: reach.state(entry, chosen.get(number, NONE), reaching)
+        for number, entry in known.items()
+    }
+    await unreachable.review(tx, found, at, dead=dead, moved=moved)
