@@ -12,11 +12,10 @@ from aiohttp import web
 from autopay import charges, mandates
 from autopay.case import IN_FLIGHT, UPCOMING, Charge, State
 from autopay.consents import Consent
-from autopay.links import AUDIENCE, MANDATE, SKIP
+from autopay.links import MANDATE, SKIP, page_url
 from autopay.web.base import visitor
 from autopay.web.subject import Subject, subject_of
 from autopay.web.visit import Visit, by_link, read_form, see_other
-from shared.crypto import Link, write_link
 from shared.db import Tx, reading, transaction
 from shared.errors import NotFound, Text
 from shared.web import pages
@@ -65,6 +64,8 @@ def _page(request: web.Request, visit: Visit, charge: Charge, subject: Subject) 
     zone = subject.live.terms.timezone if subject.live is not None else subject.timezone
     method = subject.title(charge.method) or t("nameless")
     amount = pages.money(charge.amount_kopecks, language)
+    # That link ends with this one, so nobody makes it last longer.
+    onward = page_url(visit.autopay, MANDATE, charge.contract, visit.link.expires_at)
     return pages.render(
         request,
         "skip.html",
@@ -75,16 +76,9 @@ def _page(request: web.Request, visit: Visit, charge: Charge, subject: Subject) 
         from_what=t("from_method", title=method),
         action=visit.to(request, "skip") if open_ else None,
         csrf=visit.csrf,
-        onward=_onward(request, visit, charge.contract),
+        onward=onward,
         cabinet=visit.cabinet,
     )
-
-
-def _onward(request: web.Request, visit: Visit, contract: str) -> str:
-    """Return where the mandate is; that link ends with this one, so nobody makes it last longer."""
-    link = Link(AUDIENCE, MANDATE, contract, visit.link.expires_at, {"contract": contract})
-    token = write_link(visit.autopay.producer.signer, link)
-    return f"{pages.address(request, 'mandate')}?token={token}"
 
 
 def _said(charge: Charge) -> tuple[str, str]:

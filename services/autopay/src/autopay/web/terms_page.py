@@ -119,6 +119,8 @@ async def _change(
 def offer(request: web.Request, visit: Visit, subject: Subject) -> web.Response:
     """Show what autopay is and the form that switches it on; without a method, where to get one."""
     request[pages.LANGUAGE] = subject.language
+    if subject.case.closed:
+        return _say(request, visit, "closed_title", "closed_text", None, subject)
     if not subject.methods:
         return _no_method(request, visit, subject)
     suggested = replace(_SUGGESTED, method=subject.methods[0].name)
@@ -193,12 +195,18 @@ def _told_before(request: web.Request, visit: Visit) -> str:
 
 
 def _no_method(request: web.Request, visit: Visit, subject: Subject) -> web.Response:
+    return _say(request, visit, "no_method_title", "no_method_text", "save_card", subject)
+
+
+def _say(
+    request: web.Request, visit: Visit, title: str, text: str, act: str | None, subject: Subject
+) -> web.Response:
     t = pages.translate(request)
     return pages.render(
         request,
         "said.html",
-        title=t("no_method_title"),
-        sentences=[t("no_method_text", number=subject.contract)],
-        actions=[(t("save_card"), visit.cabinet)],
+        title=t(title),
+        sentences=[t(text, number=subject.contract)],
+        actions=[] if act is None else [(t(act), visit.cabinet)],
         cabinet=visit.cabinet,
     )

@@ -143,8 +143,8 @@ TEXTS: Final[Catalogue] = {
         "Списание {amount} уже отправлено в банк. О результате придёт сообщение.",
     ),
     "late_done": Text(
-        "{amount} was charged and has been credited to the contract.",
-        "{amount} уже списано и зачислено на договор.",
+        "{amount} has been charged already for the contract.",
+        "{amount} уже списано в пользу договора.",
     ),
     "late_failed": Text(
         "This charge of {amount} did not go through, nothing was taken.",

@@ -30,6 +30,7 @@ STANDING: Final[Catalogue] = {
         "The limit of {cap} for this month is used up: the next charge comes next month.",
         "Предел {cap} на этот месяц исчерпан: следующее списание будет в новом месяце.",
     ),
+    "closed_title": Text("The contract is closed", "Договор закрыт"),
     "closed_text": Text(
         "The contract is closed: nothing is charged.", "Договор закрыт, ничего не спишем."
     ),
