@@ -10,7 +10,14 @@ from hypothesis import HealthCheck, Phase, settings
 import shared  # noqa: F401 - else pytest takes the folder `shared/` of shared/tests for it
 
 # Whom others import comes first: pytest rewrites the assertions of what it loads itself.
-pytest_plugins = ["pytester", "servers.left_out", "servers.guard", "servers.fixtures"]
+pytest_plugins = [
+    "pytester",
+    "servers.compiled",
+    "servers.brief",
+    "servers.left_out",
+    "servers.guard",
+    "servers.fixtures",
+]
 
 # The longest files begin first: one that begins last would keep a single worker busy at the end.
 LONG = ("machine.py", "test_faults_small.py", "test_sbp.py", "test_journey.py")

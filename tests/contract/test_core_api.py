@@ -24,6 +24,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis import Case
+from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from core_billing import app
 from core_billing.settings import Settings
@@ -204,7 +205,17 @@ def report() -> None:
 def test_an_address_keeps_to_the_document(case: Case, base: str) -> None:
     answer = case.call(base_url=base, headers=TOKEN, timeout=20)
     ANSWERS[case.operation.label, answer.status_code] += 1
-    case.validate_response(answer, headers=TOKEN)
+    excluded = [negative_data_rejection] if may_be_accepted(case) else []
+    case.validate_response(answer, headers=TOKEN, excluded_checks=excluded)
+
+
+def may_be_accepted(case: Case) -> bool:
+    """Say whether a request that breaks the schema may be answered 200 all the same.
+
+    A check answers what the act would refuse. A parameter that is an empty list is not sent.
+    """
+    unsent = any(value in ([], {}) for value in (case.query or {}).values())
+    return unsent or case.operation.path.endswith("/check")
 
 
 GOOD: Final[tuple[tuple[str, dict[str, str], dict[str, Any] | None, int], ...]] = (

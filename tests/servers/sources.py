@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from servers import broker, databases
-from servers.postgres import PrivatePostgres
+from servers.postgres import PrivatePostgres, find_binaries
 from servers.processes import ServerFailed, ServerMissing, run_aside
 from servers.rabbitmq import PrivateRabbitMQ
 
@@ -35,6 +35,17 @@ def postgres() -> Iterator[str]:
         # What a test writes need not survive a power cut; bench and faults start their own.
         with PrivatePostgres({"fsync": "off"}) as private:
             yield private.url
+
+
+def postgres_is_here() -> bool:
+    """Say whether `postgres` would find a server or the programs of one."""
+    if os.environ.get(NAMED_POSTGRES):
+        return True
+    try:
+        find_binaries()
+    except ServerMissing:
+        return run_aside(databases.may_create(LOCAL_POSTGRES))
+    return True
 
 
 @contextmanager

@@ -297,7 +297,7 @@ async def test_without_a_contact_there_is_an_alarm_instead(fiscal_stand: Any) ->
     assert fiscal_stand.alarms == ["receipt_failed"]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 async def test_every_kopeck_of_every_fee_is_printed_once(fiscal_stand: Any, seed: int) -> None:
     """Random fees, said twice, over random advances, with random losses, against a model."""
     dice = random.Random(seed)
