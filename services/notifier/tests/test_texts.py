@@ -14,7 +14,7 @@ from notifier import facts, messages, segments, template_check, texts, variables
 from notifier.declines import DECLINES, OTHER
 from notifier.facts import FACTS, Fact
 from notifier.kinds import AGE_MAX, KIND_NAMES, KINDS, KindName
-from notifier.reader import Reader
+from notifier.reader import Reader, Voice
 from notifier.template_errors import Place
 from notifier.texts import LANGUAGES, PARTS, Key
 from shared.errors import Language
@@ -318,3 +318,17 @@ def test_texts_that_cannot_be_used(
 ) -> None:
     (problem,) = template_check.problems(Key("payment", "ru", part), text, AT)
     assert (problem.code, problem.place) == (code, Place(*place))
+
+
+@pytest.mark.parametrize(
+    ("title", "short"),
+    [
+        ("Visa •4477", "Visa •4477"),
+        ("Mastercard •4477", "Masterca •4477"),
+        ("Мир Сбербанк •4477", "Мир Сбер •4477"),
+        ("Счёт в банке с именем", "Счёт в банке с"),
+        ("Банк •12345678901234567", "Банк •12345678"),
+    ],
+)
+def test_a_card_keeps_its_last_digits_in_a_short_text(title: str, short: str) -> None:
+    assert Voice.of(Reader("100245", "", CABINET), AT).method(title)["method_short"] == short

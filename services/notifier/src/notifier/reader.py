@@ -89,7 +89,7 @@ class Voice:
     def method(self, title: str, name: str = "method") -> dict[str, str]:
         """Return how a card or an account is called, long and short."""
         title = " ".join(title.split())
-        short = title[:METHOD_LENGTH_MAX].rstrip()
+        short = _shortened(title)
         # The bullet is not in the alphabet of GSM.
         return {
             name: title,
@@ -114,3 +114,12 @@ class Voice:
             "cabinet_url": reader.cabinet_url,
             "cabinet_short": where if fits else self.say(_CABINET),
         }
+
+
+def _shortened(title: str) -> str:
+    """Return a title for an SMS: a card is known by its last digits, so its brand gives way."""
+    brand, bullet, digits = title.rpartition("•")
+    room = METHOD_LENGTH_MAX - len(bullet + digits) - 1
+    if len(title) <= METHOD_LENGTH_MAX or not bullet or room < 1:
+        return title[:METHOD_LENGTH_MAX].rstrip()
+    return f"{brand[:room].rstrip()} {bullet}{digits}"
