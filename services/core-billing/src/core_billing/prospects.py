@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Final
 
 from core_billing import outlook, policy_rows, recommend
 from core_billing.forecast import Forecast, foresee
 from core_billing.policies import BLOCK_CALENDAR, RECOMMENDED, of_group
+from core_billing.policy_values import Recommended
 from core_billing.position import Position
 from core_billing.recommend import Line, Recommendation
 from core_billing.rules import Rules
@@ -22,13 +24,19 @@ _LINES_MAX: Final = 50
 _TEXT_MAX: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prospect:
     """A contract, when it will be blocked, and what it is advised to pay."""
 
     position: Position
     forecast: Forecast
-    advice: Recommendation
+    setting: Recommended
+    today: date
+
+    @cached_property
+    def advice(self) -> Recommendation:
+        """Return what it is advised to pay: as much work as the forecast, and asked of few."""
+        return recommend.recommend(self.position, self.setting, self.today)
 
     @property
     def blocks_on(self) -> date | None:
@@ -57,7 +65,8 @@ async def find(
         one.contract_id: Prospect(
             position=one,
             forecast=foresee(one, calendar, today, days),
-            advice=recommend.recommend(one, settings[one.group], today),
+            setting=settings[one.group],
+            today=today,
         )
         for one in found
     }

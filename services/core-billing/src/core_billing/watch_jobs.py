@@ -18,7 +18,8 @@ from shared.db import Tx
 from shared.repeats import repeated
 
 EVERY_SECONDS: Final = 15.0
-PAGE_MAX: Final = 500
+PAGE_MAX: Final = 200
+"""Contracts of a page: payments to those of whom something is said wait no longer than it takes."""
 NAME: Final = "watches"
 _AVAILABLE: Final = balance.c.kopecks + balance.c.credit_limit_kopecks + balance.c.promised_kopecks
 
