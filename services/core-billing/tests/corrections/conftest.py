@@ -12,7 +12,7 @@ from sqlalchemy import select
 from core_billing.drafts import Payment
 from core_billing.postings import payment
 from core_billing.web import api
-from shared import openapi, openapi_page, problem
+from shared import problem
 from shared.crypto import token_hash
 from shared.db import reading
 from shared.settings import ApiToken
@@ -31,11 +31,8 @@ Take = Callable[..., Awaitable[int]]
 
 
 @pytest.fixture
-async def call(books: Any, aiohttp_client: Any, monkeypatch: pytest.MonkeyPatch) -> Call:
+async def call(books: Any, aiohttp_client: Any) -> Call:
     """Call the API as Anna, or as the token that is named; returns status and body."""
-    # Other tests read the document, and to make it takes longer than most of these.
-    monkeypatch.setattr(openapi, "document", lambda *_: {})
-    monkeypatch.setattr(openapi_page, "page", lambda _: "")
     root = web.Application(middlewares=[problem.middleware])
     root.add_subapp(api.PREFIX, api.application(books.core, TOKENS))
     client: TestClient[Any, Any] = await aiohttp_client(root)
