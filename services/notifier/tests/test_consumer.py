@@ -10,7 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from notifier import template_store
 from notifier.messages import LowBalance, Payment
+from notifier.texts import Key
+from shared.db import transaction
 from shared.events import ContractChanged, Event
 from shared.inbox import Outcome
 
@@ -117,7 +120,7 @@ async def test_other_services_watches_are_theirs(world: World, said: Said) -> No
     assert {row.state for row in await world.rows()} == {"new"}
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_any_order_tells_each_fact_once(
     world: World, said: Said, data: st.DataObject
@@ -190,3 +193,22 @@ async def test_replicas_that_hear_the_same_fact_write_it_once(world: World, said
     await asyncio.gather(*(world.prepare() for _ in range(3)))
     await asyncio.gather(*(world.deliver() for _ in range(3)))
     assert len(world.sms.taken) == len({outgoing.key for outgoing in world.sms.taken}) == 6
+
+
+async def test_of_two_states_heard_at_once_the_newest_is_told(world: World, said: Said) -> None:
+    for number in ("1", "2", "3", "4"):
+        states = [said.access(number, revision) for revision in (1, 2, 3)]
+        await asyncio.gather(*(world.hear(state) for state in states))
+    told = await world.rows(state="new", channel="sms")
+    assert {(row.contract, row.kind, row.fact) for row in told} == {
+        (number, "blocked", "access:3") for number in ("1", "2", "3", "4")
+    }
+    assert {row.reason for row in await world.rows(state="dropped")} == {"superseded"}
+
+
+async def test_texts_of_the_operator_are_what_leaves(world: World, said: Said) -> None:
+    key = Key("payment", "ru", "sms")
+    async with transaction(world.db) as tx:
+        await template_store.change(tx, key, "Пришло {{ amount }}", 0, "Ольга", world.clock())
+    await world.hear(said.contract(), said.subscriber(), said.payment())
+    assert await texts(world) == ["Пришло 650,00 ₽"]

@@ -83,15 +83,19 @@ def reader(language: Language = "ru", **given: str) -> Reader:
             "low_balance",
             ENDING,
             "ru",
-            "Saldo: баланс договора 100245: 50,00 ₽. "
-            "Пополните минимум на 50,00 ₽, иначе 25.11 услуги отключатся",
+            (
+                "Saldo: баланс договора 100245: 50,00 ₽. "
+                "Пополните минимум на 50,00 ₽, иначе 25.11 услуги отключатся"
+            ),
         ),
         (
             "low_balance",
             ENDING,
             "en",
-            "Saldo: balance of contract 100245 is 50.00 RUB. "
-            "Add at least 50.00 RUB, else services stop on 25 Nov",
+            (
+                "Saldo: balance of contract 100245 is 50.00 RUB. "
+                "Add at least 50.00 RUB, else services stop on 25 Nov"
+            ),
         ),
     ],
 )
