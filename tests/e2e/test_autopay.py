@@ -47,7 +47,7 @@ async def call(place: Place) -> AsyncIterator[Call]:
 async def test_a_card_is_saved_charged_when_money_runs_low_and_forgotten_on_refusal(
     place: Place, account: Account, subscriber: Program, call: Call
 ) -> None:
-    """−1200 + 2000 saved; 800 − 550 = 250 is below 300, so + 400; refused: 650 − 600 stays 50."""
+    """−1200 + 2000, saved; 800 − 550 is below 300, so + 400; refused: 650 − 600 + 100 = 150."""
     number = account.contract
     await place.open_contract(_other(number), "0.00")
     await subscriber.sign_in(number, account.password)
@@ -60,7 +60,8 @@ async def test_a_card_is_saved_charged_when_money_runs_low_and_forgotten_on_refu
     await until(lambda: _balance(call, number, "650.00"), "the charge in the balance")
     (charge,) = await until(lambda: _charges(call, number, "succeeded"), "its outcome")
     assert charge["amount"] == "400.00"
-    await until(lambda: _told(subscriber, account, ("400", "Автоплатёж")), "both messages")
+    both = ("Отменить", "автоплатёж 400,00 ₽ зачислен")
+    await until(lambda: _told(subscriber, account, both), "the notice and the result")
 
     (kept,) = (await call("GET", f"/yookassa/v1/methods?contract={number}"))["items"]
     await subscriber.read(f"/cabinet/autopay?contract={number}")
@@ -68,12 +69,15 @@ async def test_a_card_is_saved_charged_when_money_runs_low_and_forgotten_on_refu
     await subscriber.send("/autopay/revoke?")
     gone = await until(lambda: _removed(call, kept["id"]), "the end of the token")
     assert gone["reason"] == "removed"
-    await _spend(call, number, "600.00")
-    await until(lambda: _told(subscriber, account, ("50,00",)), "the warning of a low balance")
-    assert len(await _charges(call, number)) == 1, "nothing is charged after the refusal"
     (mandate,) = (await call("GET", f"/autopay/v1/mandates?contract={number}"))["items"]
     assert mandate["state"] == "revoked"
-    assert await _balance(call, number, "50.00")
+
+    await _spend(call, number, "600.00")
+    await subscriber.order("100")
+    await subscriber.pay()
+    assert "Зачислено 100,00 ₽" in await subscriber.outcome(), "what came after has been heard"
+    assert await _balance(call, number, "150.00")
+    assert len(await _charges(call, number)) == 1, "nothing is charged after the refusal"
 
 
 async def _switch_on(subscriber: Program, call: Call, number: str) -> None:
