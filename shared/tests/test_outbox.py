@@ -234,3 +234,16 @@ class TestPersonal:
         await world.say(make_event(1, kind="subscriber.changed"))
         await outbox.relay(world.db, world.broker, world.clock, "core", Vault([self.KEY]))
         assert world.broker.ids == [make_event(1, kind="subscriber.changed").id]
+
+
+async def test_only_what_no_relay_has_touched_is_taken_back(world: Speaker) -> None:
+    await world.say(make_event(1))
+    await world.relay()
+    world.broker.refused = {make_event(2).id}
+    await world.say(make_event(2))
+    await world.relay()
+    await world.say(make_event(3))
+    async with transaction(world.db) as tx:
+        taken = await outbox.withdraw(tx, [make_event(n).id for n in (1, 2, 3, 4)])
+    assert taken == {make_event(3).id}
+    assert len(await world.rows()) == 2

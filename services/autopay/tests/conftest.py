@@ -389,6 +389,11 @@ class World:
             if kind is None or body["type"] == kind
         ]
 
+    async def publish(self) -> None:
+        """Have everything that was said leave."""
+        async with transaction(self.db) as tx:
+            await tx.execute(outbox.update().values(sent_at=self.clock()))
+
     async def requested(self, terms: Terms = BALANCE) -> Charge:
         """Begin with a mandate whose first charge has been asked for just now."""
         await self.begin(terms)

@@ -96,6 +96,18 @@ async def test_refusal_works_at_once_and_for_good(world: World, said: Said) -> N
         await world.create()
 
 
+async def test_a_charge_whose_request_is_still_here_is_taken_back(world: World, said: Said) -> None:
+    await world.requested()
+    async with reading(world.db) as tx:
+        mandate = await mandates.of_contract(tx, world.NUMBER)
+    assert mandate is not None
+    await world.act("revoke", mandate, "subscriber")
+    types = [each["type"] for each in await world.heard()]
+    assert "charge.requested" not in types
+    assert types[-2:] == ["mandate.revoked", "autopay.dropped"]
+    assert [each.state for each in await world.charges()] == [State.DROPPED]
+
+
 async def test_a_charge_that_had_left_is_concluded_after_the_refusal(
     light: World, said: Said
 ) -> None:
@@ -103,8 +115,10 @@ async def test_a_charge_that_had_left_is_concluded_after_the_refusal(
     async with reading(light.db) as tx:
         mandate = await mandates.of_contract(tx, light.NUMBER)
     assert mandate is not None
+    await light.publish()
     await light.act("revoke", mandate, "subscriber")
     await light.heard()
+    assert (await light.charge()).state is State.REQUESTED
     await light.hear(said.paid(charge))
     assert [each.state for each in await light.charges()] == [State.SUCCEEDED]
     await light.hear(said.failed(charge))
@@ -287,3 +301,14 @@ async def test_cards_that_expire_are_told_of_once(world: World, said: Said) -> N
     world.clock.advance(DAY)
     await world.expire()
     assert await world.heard() == []
+
+
+async def test_skipping_a_low_balance_skips_its_crossing_too(light: World, said: Said) -> None:
+    await light.known()
+    await light.hear(said.due())
+    mandate = await light.create()
+    await light.hear(said.low())
+    await light.heard()
+    await light.act("skip", mandate)
+    await light.hear(said.due())
+    assert [each["type"] for each in await light.heard()] == ["autopay.dropped"]

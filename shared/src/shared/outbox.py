@@ -121,6 +121,17 @@ async def say_again(tx: Tx, event_ids: Sequence[UUID], at: datetime) -> set[UUID
     return known
 
 
+async def withdraw(tx: Tx, event_ids: Sequence[UUID]) -> set[UUID]:
+    """Take back what no relay has had in hand yet; return the events that will not be said.
+
+    One that a broker may have been given, whatever it answered, is left as it is.
+    """
+    untouched = (unsent, outbox.c.leased_until.is_(None), outbox.c.attempts == 0)
+    mine = outbox.c.event_id.in_(list(event_ids))
+    taken = await tx.execute(delete(outbox).where(mine, *untouched).returning(outbox.c.event_id))
+    return set(taken.scalars())
+
+
 async def relay(
     db: Database, publisher: Publisher, clock: Clock, service: str, vault: Vault | None = None
 ) -> bool:

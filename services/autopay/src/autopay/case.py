@@ -129,7 +129,7 @@ class Occasion:
     charges: int = 0
     """How many charges have been planned for it."""
     hold: str | None = None
-    """Why nothing is planned although it is open, as its subscriber was told: cap or method."""
+    """Why nothing is planned although it is open, as was told: cap, method or tries."""
     hold_until: datetime | None = None
 
 

@@ -43,8 +43,9 @@ from shared.rows import among, insert_new, update_each
 
 __all__ = ["Charge", "State", "charge_id"]
 
-LATELY: Final = timedelta(days=35)
-"""How far back charges matter to a decision: a month's cap, and the limits of tries."""
+LATELY: Final = timedelta(days=70)
+"""How far back charges matter to a decision: a month's cap, the limits of tries, and the longest
+time for which one need of money is tried."""
 
 schema = metadata()
 charge = Table(

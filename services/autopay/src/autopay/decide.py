@@ -72,12 +72,12 @@ def _call_off(acts: Acts, cause: Cause) -> None:
     """Do what the subscriber has just asked for with what is planned."""
     if cause.call_off is None:
         return
-    charge = acts.charge
     acts.drop(cause.call_off)
     for occasion in acts.open_occasions():
         if cause.call_off == "changed":
             acts.keep(replace(occasion, hold=None, hold_until=None))
-        elif charge is not None and charge.occasion == occasion.key:
+        else:
+            # A crossing and a balance that was looked at are the same need of money.
             acts.close(occasion, cause.call_off)
 
 

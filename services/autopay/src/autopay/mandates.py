@@ -19,7 +19,6 @@ from autopay import (
     cases,
     charges,
     consents,
-    directory,
     methods,
     reviews,
     telling,
@@ -31,17 +30,14 @@ from autopay.calendar_days import first_day
 from autopay.case import UPCOMING, Account, Cause
 from autopay.consents import Consent
 from autopay.mandate import Mandate, Terms, check
+from autopay.mandate_checks import check_contract, check_methods
 from autopay.mandate_refusals import (
     CHARGE_GONE,
     CHARGE_UNKNOWN,
-    CONTRACT_CLOSED,
-    CONTRACT_UNKNOWN,
     MANDATE_EXISTS,
     MANDATE_UNKNOWN,
-    METHOD_UNKNOWN,
     PAUSE_PAST,
     PAUSE_TOO_LONG,
-    RESERVE_UNKNOWN,
     REVOKED_ALREADY,
 )
 from autopay.mandate_table import find, of_contract, page
@@ -75,8 +71,8 @@ async def create(
     """
     check(terms, autopay.rules.limits)
     held = await accounts.lock(tx, [contract])
-    await _check_contract(tx, contract)
-    await _check_methods(tx, contract, terms)
+    await check_contract(tx, contract)
+    await check_methods(tx, contract, terms)
     made = Mandate(
         id=uuid4(),
         contract=contract,
@@ -104,7 +100,7 @@ async def change(
     """
     check(terms, autopay.rules.limits)
     held, known = await _locked(tx, this)
-    await _check_methods(tx, known.contract, terms)
+    await check_methods(tx, known.contract, terms)
     changed = _next(known, at, terms=terms)
     same = (known.terms.trigger, known.terms.day_of_month) == (terms.trigger, terms.day_of_month)
     moved = {} if same else {"next_day": first_day(changed, at)}
@@ -190,6 +186,7 @@ async def revoke(
     await methods.end(tx, dict.fromkeys(names, reason), ended.contract, methods.REVOKED, at)
     await _watch(tx, autopay, ended, None, at)
     await outbox.add(tx, autopay.producer, [telling.revoked(autopay, ended, names, at)], at)
+    await _take_back(tx, autopay, ended.contract)
     await reviews.settle(tx, autopay, await cases.load(tx, held, {}, at), {}, at)
     return ended
 
@@ -213,20 +210,14 @@ async def _locked(
     return held, known
 
 
-async def _check_contract(tx: Tx, contract: str) -> None:
-    entry = await directory.find(tx, contract)
-    if entry is None:
-        raise CONTRACT_UNKNOWN()
-    if entry.closed:
-        raise CONTRACT_CLOSED()
-
-
-async def _check_methods(tx: Tx, contract: str, terms: Terms) -> None:
-    own = {method.name for method in await methods.live(tx, contract)}
-    if terms.method not in own:
-        raise METHOD_UNKNOWN()
-    if terms.reserve is not None and terms.reserve not in own:
-        raise RESERVE_UNKNOWN()
+async def _take_back(tx: Tx, autopay: Autopay, contract: str) -> None:
+    """Make a charge that was asked for one that is only announced, if the asking is still here."""
+    asked = await charges.upcoming(tx, contract)
+    if asked is None or asked.state is not charges.State.REQUESTED:
+        return
+    if await outbox.withdraw(tx, [telling.request_id(autopay, asked.id)]):
+        state = charges.State.ANNOUNCED
+        await charges.write(tx, [replace(asked, state=state, requested_at=None, not_after=None)])
 
 
 async def _watch(tx: Tx, autopay: Autopay, of: Mandate, terms: Terms | None, at: datetime) -> None:

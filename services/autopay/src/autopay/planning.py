@@ -40,7 +40,9 @@ def _choose(
     """Find method and moment, and what the cap leaves then."""
     decision = next_try(acts, mandate, occasion, rules)
     if decision.again_at is None or decision.method is None:
-        if not acts.live:
+        if acts.live:
+            acts.keep(replace(occasion, hold="tries", hold_until=None))
+        else:
             _ask_for_method(acts, occasion, sum_.kopecks, cause)
         return
     at = charge_at(acts, mandate, occasion, decision.again_at, decision.method, rules)
@@ -56,6 +58,8 @@ def _choose(
 
 def _held(acts: Acts, occasion: Occasion) -> bool:
     until = occasion.hold_until
+    if occasion.hold == "tries":
+        return True
     if occasion.hold != "cap" or until is None or acts.at >= until:
         return False
     acts.look_at = until if acts.look_at is None else min(until, acts.look_at)

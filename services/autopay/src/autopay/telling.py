@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from autopay.acts import Acts, Dropped, Failed, Requested, Telling, Upcoming
@@ -10,7 +11,7 @@ from autopay.autopay import Autopay
 from autopay.case import Charge
 from autopay.links import mandate_url, skip_url
 from autopay.mandate import Mandate, MethodName
-from shared.events import Event, EventData
+from shared.events import Event, EventData, event_id
 from shared.events_autopay import (
     AutopayDropped,
     AutopayFailed,
@@ -21,7 +22,9 @@ from shared.events_autopay import (
 from shared.events_autopay import MethodName as Named
 from shared.events_gateway import ChargeRequested
 
-_WHY: dict[str, Why] = {"balance": "balance", "fee": "fee", "day": "day"}
+_ONCE: Final = "1"
+"""What is said of a charge is said once."""
+_WHY: Final[dict[str, Why]] = {"balance": "balance", "fee": "fee", "day": "day"}
 
 
 def events(autopay: Autopay, acts: Acts, correlation_id: str) -> list[Event]:
@@ -48,6 +51,11 @@ def revoked(
     )
 
 
+def request_id(autopay: Autopay, charge_id: str) -> UUID:
+    """Return the id of the event that asks for a charge."""
+    return event_id(autopay.producer.name, ChargeRequested.TYPE, charge_id, _ONCE)
+
+
 def _event(autopay: Autopay, acts: Acts, telling: Telling, correlation_id: str) -> Event:
     if isinstance(telling, Failed):
         body: EventData = _failed(autopay, acts, telling)
@@ -56,7 +64,7 @@ def _event(autopay: Autopay, acts: Acts, telling: Telling, correlation_id: str) 
             revision = f"{telling.reason}:{acts.at.date().isoformat()}"
     else:
         body = _of_charge(autopay, acts, telling)
-        subject, revision = telling.charge.id, "1"
+        subject, revision = telling.charge.id, _ONCE
         correlation_id = telling.charge.correlation_id
     return body.event(
         autopay.producer.name,

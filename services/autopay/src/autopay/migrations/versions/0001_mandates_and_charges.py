@@ -12,7 +12,6 @@ branch_labels = None
 depends_on = None
 
 
-
 def upgrade() -> None:
     """Apply."""
     create_shared_tables()
