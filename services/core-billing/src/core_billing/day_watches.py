@@ -108,7 +108,10 @@ async def _watches(tx: Tx, rules: Rules, contract_ids: Collection[int]) -> list[
             if (each, DEFAULT_WATCHER, kind) not in kept:
                 days = _days(rules, kind, own.get(each))
                 found.append(Watch(each, DEFAULT_WATCHER, kind, days))
-    return [one for one in found if one.days or one.watcher != DEFAULT_WATCHER]
+    # What was said while days were counted is over in its time, though they no longer are.
+    return [
+        one for one in found if one.days or one.watcher != DEFAULT_WATCHER or not one.state.armed
+    ]
 
 
 def _read(rules: Rules, row: Any, own_days: int | None) -> Watch:
