@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from notifier import template_store
-from notifier.messages import LowBalance, Payment
+from notifier.facts import LowBalance, Payment
 from notifier.texts import Key
 from shared.db import transaction
 from shared.events import ContractChanged, Event

@@ -9,19 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.messages import (
-    OPERATOR_LENGTH_MAX,
-    Facts,
-    Kind,
-    LowBalance,
-    Payment,
-    Reader,
-    days,
-    language,
-    mail,
-    money,
-    sms,
-)
+from notifier.facts import Fact, LowBalance, Payment
+from notifier.formats import days, language, money
+from notifier.kinds import KindName
+from notifier.messages import mail, sms
+from notifier.reader import OPERATOR_LENGTH_MAX, Reader
+from notifier.segments import DEFAULT
 from shared.errors import Language
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -29,10 +22,6 @@ PAID = Payment(amount_kopecks=65_000, balance_kopecks=-55_000, missing_kopecks=5
 ENOUGH = Payment(amount_kopecks=65_000, balance_kopecks=5_000, missing_kopecks=0, paid_at=AT)
 LOW = LowBalance(balance_kopecks=-120_000, needed_kopecks=130_000)
 ENDING = LowBalance(balance_kopecks=5_000, needed_kopecks=5_000, blocks_on=date(2026, 11, 25))
-GSM_7 = set(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
 
 
 def reader(language: Language = "ru", **given: str) -> Reader:
@@ -99,7 +88,7 @@ def reader(language: Language = "ru", **given: str) -> Reader:
         ),
     ],
 )
-def test_sms(kind: Kind, facts: Facts, spoken: Language, expected: str) -> None:
+def test_sms(kind: KindName, facts: Fact, spoken: Language, expected: str) -> None:
     assert sms(kind, facts, reader(spoken), AT) == expected
 
 
@@ -111,10 +100,10 @@ def test_sms(kind: Kind, facts: Facts, spoken: Language, expected: str) -> None:
     kind=st.sampled_from(["payment", "low_balance"]),
 )
 def test_sms_fits_two_parts(
-    amount: int, balance: int, number: str, operator: str, kind: Kind
+    amount: int, balance: int, number: str, operator: str, kind: KindName
 ) -> None:
     """Two parts of a long UCS-2 message hold 67 characters each (3GPP TS 23.040)."""
-    facts: Facts = LowBalance(
+    facts: Fact = LowBalance(
         balance_kopecks=balance, needed_kopecks=amount, blocks_on=date(2026, 12, 31)
     )
     if kind == "payment":
@@ -130,10 +119,10 @@ def test_sms_fits_two_parts(
 
 
 @pytest.mark.parametrize("facts", [PAID, ENOUGH, LOW, ENDING])
-def test_english_sms_stays_in_the_gsm_alphabet(facts: Facts) -> None:
-    kind: Kind = "payment" if isinstance(facts, Payment) else "low_balance"
+def test_english_sms_stays_in_the_gsm_alphabet(facts: Fact) -> None:
+    kind: KindName = "payment" if isinstance(facts, Payment) else "low_balance"
     text = sms(kind, facts, reader("en"), AT)
-    assert set(text) <= GSM_7
+    assert set(text) <= DEFAULT
     assert len(text) <= 160
 
 

@@ -12,35 +12,14 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from notifier.facts import FACTS, Fact, LowBalance, Payment
-from notifier.formats import days, language, money
+from notifier.facts import Fact
 from notifier.kinds import KindName
-from notifier.reader import OPERATOR_LENGTH_MAX, Reader
+from notifier.reader import Reader
 from notifier.template_errors import Place, TemplateError, fault
 from notifier.template_language import Words, render
 from notifier.texts import NONE, Key, Part, Stored, frame, source
 from notifier.words import words
 from shared.metrics import alarm
-
-__all__ = [
-    "FACTS",
-    "OPERATOR_LENGTH_MAX",
-    "Facts",
-    "Kind",
-    "LowBalance",
-    "Mail",
-    "Payment",
-    "Reader",
-    "bot",
-    "days",
-    "language",
-    "mail",
-    "money",
-    "sms",
-]
-
-Kind = KindName
-Facts = Fact
 
 _BLANKS = re.compile(r"\n(?:[ \t]*\n){2,}")
 

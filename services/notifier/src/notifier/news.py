@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from notifier.facts import Fact
 from notifier.kinds import KindName
 from shared.events import PaymentPosted
 from shared.events_billing import PaymentAnnulled
+
+ACCESS: Final = "access:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +39,4 @@ def crossing_fact(watcher: str, kind: str, crossing: int) -> str:
 
 def access_fact(revision: int) -> str:
     """Return the name of a state of access, the same for both of its kinds."""
-    return f"access:{revision}"
+    return f"{ACCESS}{revision}"

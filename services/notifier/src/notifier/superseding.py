@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import Text, cast, literal, select, update
 
 from notifier.access import HEARD, access
 from notifier.message_table import UNSENT, message
-from notifier.news import access_fact
+from notifier.news import ACCESS
 from shared.db import Tx
 from shared.events import Event
 from shared.rows import among
@@ -24,17 +24,15 @@ async def supersede(tx: Tx, events: Iterable[Event], at: datetime) -> None:
     contracts = sorted({str(event.data["contract"]) for event in events if event.type in HEARD})
     if not contracts:
         return
-    newest = await tx.execute(
-        select(access.c.contract, access.c.revision).where(among(tx, access.c.contract, contracts))
-    )
-    current = [(row.contract, access_fact(row.revision)) for row in newest]
+    newest = select(literal(ACCESS) + cast(access.c.revision, Text))
+    newest = newest.where(access.c.contract == message.c.contract)
     await tx.execute(
         update(message)
         .where(
             UNSENT,
             message.c.kind.in_(("blocked", "unblocked")),
             among(tx, message.c.contract, contracts),
-            tuple_(message.c.contract, message.c.fact).not_in(current),
+            message.c.fact != newest.scalar_subquery(),
         )
         .values(state="dropped", reason="superseded", done_at=at)
     )

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Row
 
-from notifier import messages
+from notifier import formats, messages
 from notifier.content import Content
 from notifier.directory import Entry
 from notifier.facts import read
@@ -73,7 +73,7 @@ def _content(
         operator=sender.operators.get(entry.operator, sender.operator),
         cabinet_url=sender.cabinet_url,
         name=entry.person.name,
-        language=preference.chosen.language or messages.language(entry.language),
+        language=preference.chosen.language or formats.language(entry.language),
         timezone=entry.timezone,
     )
     if way.channel == "sms":
