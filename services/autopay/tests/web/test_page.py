@@ -264,6 +264,16 @@ class TestSwitchingOff:
         [row] = [row for row in await planned.journal(live) if row.act == "revoke"]
         assert (row.channel, row.detail) == ("page", "asked")
 
+    async def test_a_charge_that_has_left_already_is_not_kept_quiet(self, planned: Any) -> None:
+        await planned.conclude("requested")
+        await planned.get(planned.link())
+        assert "Списываем сейчас 779,50 ₽" in planned.words
+        await planned.get(planned.link(route="revoke"))
+        assert "Списание 779,50 ₽ отправлено в банк раньше" in planned.words
+        await planned.submit("revoke")
+        assert "Списание 779,50 ₽ отправлено в банк раньше" in planned.words
+        assert (await planned.charge()).state == "requested"
+
     async def test_it_can_be_had_again_with_another_card(self, planned: Any) -> None:
         await planned.get(planned.link(route="revoke"))
         await planned.submit("revoke")

@@ -31,6 +31,7 @@ class Next:
     """The charge to come, as it is read."""
 
     id: str
+    label: str
     amount_kopecks: int
     when: str
     from_what: str
@@ -141,8 +142,10 @@ def _next(teller: Teller, coming: Coming) -> Next:
     needed = sum(line.kopecks for line in lines)
     if lines and needed != coming.amount_kopecks:
         lines.append(Line(teller.t("needed"), needed))
+    label = "charging_now" if coming.state in IN_FLIGHT else "next_charge"
     return Next(
         id=coming.id or "",
+        label=teller.t(label),
         amount_kopecks=coming.amount_kopecks,
         when=when if coming.charge_at is None else teller.at(coming.charge_at),
         from_what=teller.from_method(coming.method),

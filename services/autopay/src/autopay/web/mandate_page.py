@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from autopay import mandates
+from autopay.case import IN_FLIGHT
 from autopay.consents import Consent
 from autopay.links import MANDATE
 from autopay.mandate import Mandate
@@ -113,6 +114,7 @@ async def ask_to_revoke(request: web.Request, visit: Visit) -> web.Response:
         request,
         "revoke.html",
         contract=subject.contract,
+        sentences=_in_flight(request, subject),
         methods=[title for title in titles if title],
         action=visit.to(request, "revoke"),
         back=visit.to(request, "mandate"),
@@ -190,6 +192,7 @@ def _revoked(request: web.Request, visit: Visit, subject: Subject, last: Mandate
     t, language = pages.translate(request), pages.language(request)
     at = pages.moment(last.revoked_at or last.changed_at, last.terms.timezone, language)
     sentences = [t("revoked_text", number=subject.contract, at=at)]
+    sentences += _in_flight(request, subject)
     actions = [(t("to_cabinet"), visit.cabinet)]
     if subject.methods:
         actions.insert(0, (t("switch_on_again"), visit.to(request, "new")))
@@ -203,6 +206,16 @@ def _revoked(request: web.Request, visit: Visit, subject: Subject, last: Mandate
         actions=actions,
         cabinet=visit.cabinet,
     )
+
+
+def _in_flight(request: web.Request, subject: Subject) -> list[str]:
+    """Say of a charge that has left already that nobody can call it back."""
+    t, language = pages.translate(request), pages.language(request)
+    return [
+        t("in_flight_text", amount=pages.money(each.amount_kopecks, language))
+        for each in subject.case.charges
+        if each.state in IN_FLIGHT
+    ]
 
 
 def _day(typed: str, today: date) -> date:

@@ -108,6 +108,10 @@ TEXTS: Final[Catalogue] = {
         "What was saved is removed for good:",
         "По договору {number} больше ничего не спишем, сразу. Сохранённое удалим навсегда:",
     ),
+    "in_flight_text": Text(
+        "A charge of {amount} was sent to the bank before that and may still go through.",
+        "Списание {amount} отправлено в банк раньше и ещё может пройти.",
+    ),
     "revoke_pause": Text(
         "If you only want a rest, pause it instead: the card stays saved.",
         "Если нужен перерыв, поставьте на паузу: карта останется сохранённой.",

@@ -36,6 +36,7 @@ STANDING: Final[Catalogue] = {
     ),
     "next_charge": Text("Next charge", "Следующее списание"),
     "needed": Text("Needed altogether", "Нужно всего"),
+    "charging_now": Text("Being charged now", "Списываем сейчас"),
     "to_charge": Text("To be charged", "К списанию"),
     "from_method": Text("from {title}", "с {title}"),
     "nameless": Text("the saved method", "сохранённого способа"),
