@@ -10,6 +10,7 @@ from core_billing.rules import Core
 from shared import outbox
 from shared.db import transaction
 from shared.log import correlation_id
+from shared.repeats import repeated
 
 PAGE: Final = 500
 
@@ -23,8 +24,7 @@ async def republish(core: Core, run: str, progress: Progress) -> int:
     How contracts stand that somebody would pay for is said anew by the service's own loop. Each
     page is a transaction of its own, so nothing is blocked for long.
     """
-    async with transaction(core.db) as tx:
-        await due.ask_all_again(tx)
+    await repeated(core.db, due.ask_all_again)
     return await _all_subscribers(core, run, progress) + await _all_contracts(core, run, progress)
 
 

@@ -5,8 +5,9 @@ Nothing of their texts or addresses is kept here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -36,6 +37,9 @@ PRUNE_MAX: Final = 10_000
 PAGE_MAX: Final = 200
 SENT: Final = "sent"
 FAILED: Final = "failed"
+_CURSOR: Final = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 schema = metadata()
 message = Table(
@@ -65,24 +69,20 @@ class Cursor(NamedTuple):
     id: int
 
     def __str__(self) -> str:
-        """Write it as `read` reads it."""
-        return f"{self.at.isoformat()}/{self.id}"
+        """Write it as `read` reads it: microseconds and id, which need no escape in an address."""
+        return f"{(self.at - _EPOCH) // _MICROSECOND}-{self.id}"
 
     @classmethod
     def read(cls, written: str) -> Cursor:
         """Read what `str` wrote; raises Invalid for anything else."""
-        moment, _, number = written.partition("/")
-        try:
-            at = datetime.fromisoformat(moment)
-        except ValueError:
-            at = None
-        if at is None or at.tzinfo is None or not (number.isascii() and number.isdigit()):
+        match = _CURSOR.fullmatch(written)
+        if match is None:
             raise invalid(
                 "cursor",
                 "take `next_cursor` of the page before",
                 "возьмите `next_cursor` предыдущей страницы",
             )
-        return cls(at, min(int(number[:19]), 2**63 - 1))
+        return cls(_EPOCH + int(match[1]) * _MICROSECOND, int(match[2]))
 
 
 async def hear(tx: Tx, events: Sequence[Event]) -> None:

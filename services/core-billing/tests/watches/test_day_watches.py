@@ -1,5 +1,7 @@
 """Watches that count days, over the books: told once, recovered by a payment, whoever is killed."""
 
+import asyncio
+from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
 from typing import Any
@@ -15,6 +17,10 @@ NOV_27, NOV_28, DEC_1, DEC_29 = (
     date(2026, 11, 28),
     date(2026, 12, 1),
     date(2026, 12, 29),
+)
+ON_POSTGRES = (pytest.mark.connected, pytest.mark.postgres)
+only_postgres = pytest.mark.parametrize(
+    "db", [pytest.param("postgres", marks=ON_POSTGRES)], indirect=True
 )
 only_sqlite = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 
@@ -234,6 +240,54 @@ async def test_two_months_are_told_as_the_calendar_has_them(told: Any) -> None:
                 wanted.append(("recovered", number, crossing))
     assert len(wanted) > 10
     assert sorted(await told.days()) == sorted(wanted)
+
+
+@only_sqlite
+async def test_days_that_are_no_longer_counted(told: Any, ask: Any) -> None:
+    await told.books.open("A", "B")
+    for number in ("A", "B"):
+        await told.sell(number, 65_000)
+        await told.set_balance(number, 0)
+    told.until(NOV_28)
+    await told.walk()
+    await ask("/contracts/A/terms", {"low_balance_days": 0})
+    off = replace(told, books=told.books.under(low_balance_days=0, fee_notice_days=0))
+    await off.pay("A", 5)
+    await off.moved(limit=1)
+    await off.pay("A", 65_000)
+    await off.moved(limit=1)
+    assert await off.days() == [("low", "A", 1), ("low", "B", 1), ("recovered", "A", 1)]
+    off.until(DEC_29)
+    await off.charge()
+    await off.walk()
+    assert len(await off.days()) == 3
+
+
+@only_postgres
+async def test_replicas_and_payments_at_once(told: Any) -> None:
+    numbers = [f"C{n:02}" for n in range(18)]
+    await told.books.open(*numbers)
+    for number in numbers:
+        await told.sell(number, 65_000)
+        await told.set_balance(number, 0)
+    told.until(NOV_28)
+    paid = numbers[::3]
+
+    async def pay() -> None:
+        for number in paid:
+            await told.pay(number, 65_000)
+
+    await asyncio.gather(told.walk(2), pay(), told.walk(3), told.moved(2))
+    await told.walk()
+    await told.moved()
+    said = await told.days()
+    for number in numbers:
+        mine = [one for one in said if one[1] == number]
+        both = [("low", number, 1), ("recovered", number, 1)]
+        assert mine == both[:1] if number not in paid else mine in ([], both)
+    fees = await told.fees()
+    assert len(set(fees)) == len(fees)
+    assert {number for _, number, _ in fees} >= set(numbers) - set(paid)
 
 
 def days_left(today: date, balance: int) -> int:

@@ -50,14 +50,14 @@ async def test_kept_once_and_shown_newest_first(told: Any, ask: Any) -> None:
         "reason": None,
         "about": "fact",
     }
-    path = f"/contracts/A/messages?cursor={page['next_cursor'].replace('+', '%2B')}"
+    path = f"/contracts/A/messages?cursor={page['next_cursor']}"
     status, rest = await ask(path)
     assert [(one["id"], one["state"], one["reason"]) for one in rest["items"]] == [
         ("m2", "failed", "mailbox_unknown")
     ]
     assert rest["next_cursor"] is None
     assert (await ask("/contracts/nobody/messages"))[0] == 404
-    for wrong in ("x", "2026-11-22/1", "2026-11-22T12:00:00Z/x"):
+    for wrong in ("x", "1", "1-x", "-1-1", "1" * 18 + "-1"):
         assert (await ask(f"/contracts/A/messages?cursor={wrong}"))[0] == 422
 
 
