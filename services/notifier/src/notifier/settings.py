@@ -98,6 +98,10 @@ class Settings(ChannelSettings, RuleSettings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         wrong = self.wrong_channels()
+        if "bot" in self.channels and self.bot_url is None:
+            wrong.append("NOTIFIER_CHANNELS names bot: say NOTIFIER_BOT_URL, too")
+        if "webhook" in self.channels and not self.messages_webhook_url.get_secret_value():
+            wrong.append("NOTIFIER_CHANNELS names webhook: say NOTIFIER_MESSAGES_WEBHOOK_URL, too")
         longest = max(self.payment_max_age, self.low_balance_max_age, AGE_MAX)
         if self.keep_messages < 2 * longest:
             wrong.append(
