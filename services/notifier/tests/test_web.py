@@ -224,4 +224,4 @@ async def test_a_message_no_key_reads_is_still_listed(
 async def test_the_document_is_openapi(client: TestClient[Any, Any]) -> None:
     document = await (await client.get("/notifier/openapi.json")).json()
     validate(document)
-    assert set(document["paths"]) == {LIST, LIST + "/{id}", ACCESS}
+    assert {LIST, LIST + "/{id}", ACCESS} <= set(document["paths"])

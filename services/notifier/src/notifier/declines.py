@@ -23,6 +23,8 @@ _CONFIRM: Final = Text("the bank wants a confirmation", "банк просит �
 _COUNTRY: Final = Text("cards of this country not taken", "карта другой страны")
 _OURS: Final = Text("a fault on our side", "сбой на нашей стороне")
 _GONE: Final = Text("the account is unlinked", "счёт отвязан")
+_CONTACT: Final = Text("no e-mail for the receipt", "нет почты для чека")
+_PENDING: Final = Text("the account is not linked yet", "счёт ещё не привязан")
 OTHER: Final = Text("the bank did not say why", "банк не назвал причину")
 
 DECLINES: Final[Mapping[str, Text]] = {
@@ -49,6 +51,15 @@ DECLINES: Final[Mapping[str, Text]] = {
     "expired_on_capture": _OURS,
     "deal_expired": _OURS,
     "unmade": _OURS,
+    "not_after": _OURS,
+    "charging_paused": _OURS,
+    "shop_not_configured": _OURS,
+    "method_of_another_contract": _OURS,
+    "method_unknown": _GONE,
+    "expired": _CONFIRM,
+    "amount_out_of_limits": _LIMIT,
+    "no_contact": _CONTACT,
+    "binding_pending": _PENDING,
     "103": _MONEY,
     "116": _MONEY,
     "1051": _MONEY,
@@ -58,6 +69,21 @@ DECLINES: Final[Mapping[str, Text]] = {
     "5031": _GONE,
 }
 """Each at most 32 characters: it stands in an SMS."""
+
+OF_CHARGES: Final = frozenset(
+    {
+        "fraud_suspected",
+        "3d_secure_failed",
+        "identification_required",
+        "card_expired",
+        "invalid_card_number",
+        "invalid_csc",
+        "payment_method_restricted",
+        "permission_revoked",
+        "country_forbidden",
+    }
+)
+"""Reasons that end a method and that only a charge brings: its own message tells of both."""
 
 
 def words(reason: str) -> Text:

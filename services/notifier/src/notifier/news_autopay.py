@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from notifier import facts
-from notifier.declines import DECLINES
+from notifier.declines import OF_CHARGES
 from notifier.news import News
 from shared.events import EventData
 from shared.events_autopay import AutopayExpiring, AutopayFailed, AutopayUpcoming, MandateRevoked
@@ -63,7 +63,7 @@ def _saved(body: PaymentMethodSaved) -> News:
 
 def _removed(body: PaymentMethodRevoked) -> News | None:
     # What a decline has ended is told with the charge that failed, and what to do about it.
-    if body.reason in DECLINES:
+    if body.reason in OF_CHARGES:
         return None
     fact = facts.Method(method_title=body.title, at=body.occurred_at)
     return News("method_removed", f"{body.provider}:{body.method_ref}", fact)
