@@ -48,6 +48,7 @@ _SCOPES: Final = (
     "journal:read",
     "reconciliation:write",
     "messages:read",
+    "templates:write",
 )
 
 
