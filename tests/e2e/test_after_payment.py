@@ -1,4 +1,4 @@
-"""Autopay from the box that is ticked to the refusal that is kept, through every service."""
+"""What comes after a payment: money goes back, and a saved card pays until its owner refuses."""
 
 from __future__ import annotations
 
@@ -36,12 +36,42 @@ async def call(place: Place) -> AsyncIterator[Call]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with aiohttp.ClientSession(place.url, headers=headers) as http:
 
-        async def ask(method: str, path: str, body: Any = None) -> Any:
+        async def ask(method: str, path: str, body: Any = None, status: int = 200) -> Any:
             async with http.request(method, path, json=body) as answer:
-                assert answer.status < 300, await answer.text()
-                return await answer.json()
+                wanted = range(200, 300) if status == 200 else (status,)
+                assert answer.status in wanted, await answer.text()
+                return await answer.json(content_type=None)
 
         yield ask
+
+
+async def test_a_refund_and_one_of_the_profile_reach_the_balance(
+    place: Place, account: Account, call: Call
+) -> None:
+    """−1200.00, +650.00, −150.00 asked for here, −500.00 made at YooKassa."""
+    number = account.contract
+    wanted = {"contract": number, "amount": "650.00", "return_url": f"{place.url}/cabinet/"}
+    made = await call("POST", "/yookassa/v1/payments", wanted)
+    provider_id = made["provider_payment_id"]
+    await call("POST", f"/sandbox/yookassa/payments/{provider_id}/pay", {})
+    await until(lambda: _balance(call, number, "-550.00"), "the payment in the balance")
+
+    part = {"amount": "150.00", "reason": "Ошибочное пополнение"}
+    back = await call("POST", f"/yookassa/v1/payments/{made['id']}/refunds", part)
+    assert (back["amount"], back["status"]) == ("150.00", "succeeded")
+    await until(lambda: _balance(call, number, "-700.00"), "the refund in the balance")
+
+    profile = f"/sandbox/yookassa/control/payments/{provider_id}/refund"
+    await call("POST", profile, {"amount": "500.00"})
+    await until(lambda: _balance(call, number, "-1200.00"), "the refund of the profile")
+
+    listed = await call("GET", f"/api/v1/contracts/{number}/entries")
+    moved = [(entry["kind"], entry["amount"]) for entry in listed["items"][:3]]
+    assert moved == [("refund", "-500.00"), ("refund", "-150.00"), ("payment", "650.00")]
+
+    more = {"amount": "1.00", "reason": "x"}
+    said = await call("POST", f"/yookassa/v1/payments/{made['id']}/refunds", more, status=422)
+    assert "returned" in str(said) or "возвращ" in str(said)
 
 
 async def test_a_card_is_saved_charged_when_money_runs_low_and_forgotten_on_refusal(
