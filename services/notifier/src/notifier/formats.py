@@ -42,8 +42,8 @@ def days(number: int, language: Language) -> str:
 
 
 def day(what: date, language: Language) -> str:
-    """Return a date: `12 декабря 2026`."""
-    return format_date(what, "d MMMM y", locale=language)
+    """Return a day to come: `12 декабря`; nobody is told of one that is far."""
+    return format_date(what, "d MMMM", locale=language)
 
 
 def short_day(what: date, language: Language) -> str:
@@ -52,8 +52,13 @@ def short_day(what: date, language: Language) -> str:
 
 
 def moment(what: datetime, zone: ZoneInfo, language: Language) -> str:
-    """Return a moment by the reader's clock: `12 декабря 2026, 12:00`."""
+    """Return a moment that was, by the reader's clock: `12 декабря 2026, 12:00`."""
     return format_datetime(what.astimezone(zone), "d MMMM y, HH:mm", locale=language)
+
+
+def soon(what: datetime, zone: ZoneInfo, language: Language) -> str:
+    """Return a moment to come, by the reader's clock: `12 декабря, 12:00`."""
+    return format_datetime(what.astimezone(zone), "d MMMM, HH:mm", locale=language)
 
 
 def short_moment(what: datetime, zone: ZoneInfo, language: Language) -> str:

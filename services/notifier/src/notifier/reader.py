@@ -61,12 +61,19 @@ class Voice:
         """Return an amount, nothing where nothing is owed."""
         return self.money(kopecks) if kopecks > 0 else ""
 
-    def moment(self, name: str, what: datetime | None) -> dict[str, str]:
-        """Return a moment by the reader's clock, long and short."""
+    def moment(self, name: str, what: datetime) -> dict[str, str]:
+        """Return a moment that was, by the reader's clock, long and short."""
+        return {
+            name: formats.moment(what, self.zone, self.language),
+            f"{name}_short": formats.short_moment(what, self.zone, self.language),
+        }
+
+    def soon(self, name: str, what: datetime | None) -> dict[str, str]:
+        """Return a moment to come, by the reader's clock, long and short."""
         if what is None:
             return {name: "", f"{name}_short": ""}
         return {
-            name: formats.moment(what, self.zone, self.language),
+            name: formats.soon(what, self.zone, self.language),
             f"{name}_short": formats.short_moment(what, self.zone, self.language),
         }
 

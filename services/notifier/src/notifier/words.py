@@ -85,13 +85,13 @@ def _promise_given(fact: facts.PromiseGiven, voice: Voice) -> dict[str, Any]:
         "amount": voice.money(fact.amount_kopecks),
         "fee": voice.owed(fact.fee_kopecks),
         "automatic": "+" if fact.automatic else "",
-        **voice.moment("until", fact.until),
+        **voice.soon("until", fact.until),
     }
 
 
 def _promise_owed(fact: facts.PromiseOwed, voice: Voice) -> dict[str, Any]:
     amount, owed = voice.money(fact.amount_kopecks), voice.money(fact.owed_kopecks)
-    return {"amount": amount, "owed": owed, **voice.moment("until", fact.until)}
+    return {"amount": amount, "owed": owed, **voice.soon("until", fact.until)}
 
 
 def _autopay_before(fact: facts.AutopayBefore, voice: Voice) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _autopay_before(fact: facts.AutopayBefore, voice: Voice) -> dict[str, Any]:
         "why": voice.say(_WHY[fact.why]),
         "skip_url": voice.link(fact.skip_url),
         "mandate_url": voice.link(fact.mandate_url),
-        **voice.moment("charge_at", fact.charge_at),
+        **voice.soon("charge_at", fact.charge_at),
         **voice.day("fees_on", fact.fees_on),
         **voice.method(fact.method_title),
     }
@@ -114,7 +114,7 @@ def _autopay_failed(fact: facts.AutopayFailed, voice: Voice) -> dict[str, Any]:
         "new_method": "+" if fact.needs == "new_method" else "",
         "promise": "+" if fact.needs == "promise" else "",
         "mandate_url": voice.link(fact.mandate_url),
-        **voice.moment("next_try", fact.next_try_at),
+        **voice.soon("next_try", fact.next_try_at),
         **voice.method(fact.method_title),
         **voice.method(fact.next_method_title or "", "next_method"),
     }
