@@ -75,8 +75,8 @@ bench-registers: $(DEV_READY) ## Reconcile a register of 100 000 rows; print its
 bench-fees: $(DEV_READY) ## Charge the fees of 200 000 contracts, once killed five times; time and memory
 	PYTHONPATH=tests .venv/bin/python -m bench.fees $(ARGS)
 
-fuzz-api: $(DEV_READY) ## Send the billing's API whatever its document allows and forbids (EXAMPLES=100 of each kind)
-	FUZZ_EXAMPLES=$(or $(EXAMPLES),100) .venv/bin/python -m pytest -s --timeout 0 tests/contract/test_core_api.py $(ARGS)
+fuzz-api: $(DEV_READY) ## Send two APIs whatever their documents allow and forbid (EXAMPLES=100 of each kind)
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),100) .venv/bin/python -m pytest -s --timeout 0 tests/contract/test_core_api.py tests/contract/test_autopay_api.py $(ARGS)
 
 mutants: $(DEV_READY) ## Break each line of the money code and list what no test noticed
 	rm -rf .mutants && mkdir -p .mutants/src

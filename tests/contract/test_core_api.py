@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-from asyncio import AbstractEventLoop, Event, new_event_loop
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,8 +27,9 @@ from schemathesis.specs.openapi.checks import negative_data_rejection
 from core_billing import app
 from core_billing.settings import Settings
 from core_billing.web.api import PREFIX, api
+from served import Served
 from servers.processes import run_aside
-from shared import migrations, openapi, service
+from shared import migrations, openapi
 from shared.crypto import new_encryption_key, token_hash
 from shared.memory import MemoryBus
 from shared.service import Process
@@ -97,46 +96,19 @@ CONFIG: Final = schemathesis.Config.from_dict(
 schema = schemathesis.openapi.from_dict(document(), config=CONFIG)
 
 
-class Served:
-    """The service in a thread of its own, listening on a free port."""
-
-    def __init__(self, database_url: str) -> None:
-        self.base: Future[str] = Future()
-        self._url = database_url
-        self._loop: AbstractEventLoop = new_event_loop()
-        self._stop = Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop it and wait for it."""
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(30)
-
-    def _run(self) -> None:
-        try:
-            self._loop.run_until_complete(self._serve())
-        except BaseException as error:
-            self.base.set_exception(error)
-            raise
-        finally:
-            self._loop.close()
-
-    async def _serve(self) -> None:
-        kept = Settings(
-            database_url=self._url,
-            bus_url="memory://",
-            public_url="http://127.0.0.1:8080",
-            signing_keys=("a signing key of tests",),
-            encryption_keys=(new_encryption_key(),),
-            api_tokens={token_hash("all"): {"name": "all", "scopes": ["*"]}},
-            services=("core-billing",),
-        )
-        bus = MemoryBus(kept.topology(), kept.signer(), lambda: datetime.now(UTC))
-        process = Process([app.build(kept, lambda: AT)], bus, lambda: datetime.now(UTC))
-        async with service.running(process, "127.0.0.1", 0) as port:
-            self.base.set_result(f"http://127.0.0.1:{port}")
-            await self._stop.wait()
+def process(database_url: str) -> Process:
+    """Return the service as it is served."""
+    kept = Settings(
+        database_url=database_url,
+        bus_url="memory://",
+        public_url="http://127.0.0.1:8080",
+        signing_keys=("a signing key of tests",),
+        encryption_keys=(new_encryption_key(),),
+        api_tokens={token_hash("all"): {"name": "all", "scopes": ["*"]}},
+        services=("core-billing",),
+    )
+    bus = MemoryBus(kept.topology(), kept.signer(), lambda: datetime.now(UTC))
+    return Process([app.build(kept, lambda: AT)], bus, lambda: datetime.now(UTC))
 
 
 def seed(base: str) -> None:
@@ -162,7 +134,7 @@ def serving(directory: Path) -> Iterator[str]:
     """Serve some contracts; yields the address."""
     url = f"sqlite+aiosqlite:///{directory / 'core.db'}"
     run_aside(migrations.migrate(url, "core_billing"))
-    served = Served(url)
+    served = Served(partial(process, url))
     try:
         address = served.base.result(30)
         seed(address)
