@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from notifier.content import shown
 from notifier.facts import read
 from shared.events import BalanceLow, BalanceRecovered, Event, EventData, PaymentPosted
 from shared.events_autopay import (
@@ -284,6 +285,7 @@ async def test_links_are_sealed_where_facts_wait(world: World) -> None:
     assert "token=abc" not in row.facts
     facts = read("autopay_before", row.facts, world.vault.decrypt)
     assert getattr(facts, "skip_url", "") == LINK
+    assert shown(f"Не в этот раз: {LINK}\n") == f"Не в этот раз: {LINK[:-3]}…\n"
 
 
 async def test_what_names_no_contract_is_poison_or_tells_nobody(world: World) -> None:

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
 from notifier import addresses, history
-from notifier.content import Content, unseal
+from notifier.content import Content, shown, unseal
 from notifier.journal import State
 from shared.api import Api, answer
 from shared.crypto import Vault
@@ -84,12 +84,12 @@ async def list_messages(request: web.Request, query: PageQuery) -> web.Response:
             tx, limit=query.limit + 1, contract=query.contract, state=query.state, before=before
         )
     vault = request.app[VAULT]
-    shown = rows[: query.limit]
+    page = rows[: query.limit]
     more = len(rows) > query.limit
     return answer(
         MessagePage(
-            messages=[MessageView(**_view(row, _content(vault, row))) for row in shown],
-            next_cursor=_cursor(shown[-1]) if more else None,
+            messages=[MessageView(**_view(row, _content(vault, row))) for row in page],
+            next_cursor=_cursor(page[-1]) if more else None,
         )
     )
 
@@ -108,13 +108,13 @@ async def show_message(request: web.Request) -> web.Response:
         raise _unknown()
     content = _content(request.app[VAULT], row)
     subject = content.subject or None if content else None
-    text = content.text if content else None
+    text = shown(content.text) if content else None
     return answer(MessageDetail(**_view(row, content), subject=subject, text=text))
 
 
 def _view(row: Row[Any], content: Content | None) -> dict[str, Any]:
-    shown = {name: getattr(row, name) for name in MessageView.model_fields if name != "recipient"}
-    return {**shown, "recipient": addresses.masked(content.to) if content else None}
+    same = {name: getattr(row, name) for name in MessageView.model_fields if name != "recipient"}
+    return {**same, "recipient": addresses.masked(content.to) if content else None}
 
 
 def _content(vault: Vault, row: Row[Any]) -> Content | None:

@@ -9,6 +9,7 @@ import structlog
 
 from notifier.addresses import masked
 from notifier.channels.port import Accepted, ChannelName, Outcome, Outgoing
+from notifier.content import shown
 
 _log = structlog.get_logger(__name__)
 
@@ -34,6 +35,6 @@ class Log:
             channel=self.name,
             message_id=str(outgoing.key),
             to=masked(content.to),
-            text=content.subject or content.text,
+            text=shown(content.subject or content.text),
         )
         return Accepted(f"log:{outgoing.key}")
