@@ -18,6 +18,7 @@ from notifier.reader import Reader, Voice
 from notifier.template_errors import Place
 from notifier.texts import LANGUAGES, PARTS, Key
 from shared.errors import Language
+from shared.metrics import ALARMS
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 LATER = datetime(2026, 12, 31, 20, 59, tzinfo=UTC)
@@ -283,6 +284,7 @@ def test_what_an_operator_writes_is_followed_by_html_and_bot() -> None:
     "broken", ["{{ nothing }}", "{% if amount %}", "{{ amount|twist }}", "{{", " \n "]
 )
 def test_a_broken_text_of_the_operator_stops_no_message(broken: str) -> None:
+    before = alarms()
     fact, who = variables.sample("payment", AT), reader("ru")
     stored = {Key("payment", "ru", part): broken for part in PARTS}
     assert messages.sms("payment", fact, who, AT, stored) == messages.sms("payment", fact, who, AT)
@@ -290,6 +292,12 @@ def test_a_broken_text_of_the_operator_stops_no_message(broken: str) -> None:
         "payment", fact, who, AT
     )
     assert messages.bot("payment", fact, who, AT, stored) == messages.bot("payment", fact, who, AT)
+    assert alarms() == before + len(PARTS)
+
+
+def alarms() -> float:
+    """Return how often a broken text has been cried about."""
+    return ALARMS.labels("template_broken")._value.get()
 
 
 @given(st.text(max_size=300))

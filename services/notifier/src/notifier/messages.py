@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from notifier.facts import Fact
 from notifier.kinds import KindName
@@ -74,12 +75,18 @@ def _safely(key: Key, said: Words, stored: Stored) -> str:
     except TemplateError as error:
         if not stored:
             raise
-        alarm(
-            "template_broken",
-            about=key.kind,
-            language=key.language,
-            part=key.part,
-            error=str(error),
-            do="mend it or return to the default: /notifier/v1/templates",
-        )
+        _cry(key, source(key, stored), str(error))
         return written(key, said, source(key))
+
+
+@lru_cache(maxsize=512)
+def _cry(key: Key, _text: str, error: str) -> None:
+    """Raise one alarm for each broken text, however many messages were to say it."""
+    alarm(
+        "template_broken",
+        about=key.kind,
+        language=key.language,
+        part=key.part,
+        error=error,
+        do="mend it or return to the default: /notifier/v1/templates",
+    )
