@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -87,6 +88,33 @@ async def test_a_long_text_arrives_as_one(peer: Peer, sms: Make, long: str, text
     assert peer.texts() == [("79161234567", text)]
     assert sent == Accepted(peer.taken[-1].id)
     assert [each.short.receipt for each in peer.taken] == [False] * (len(peer.taken) - 1) + [True]
+
+
+async def test_over_tls(certificate: ssl.SSLContext, sms: Make) -> None:
+    async with centre.running(Peer(tls=certificate)) as peer:
+        async with channel(peer, tls=True) as smpp:
+            assert isinstance(await smpp.send(sms()), Accepted)
+        async with channel(peer, tls=False, timeout=0.3) as smpp:
+            refused = await smpp.send(sms())
+    assert isinstance(refused, Temporary)
+    assert (refused.channel, refused.unknown) == (True, False)
+
+
+async def test_one_that_is_not_let_in_for_long(sms: Make) -> None:
+    gone: list[asyncio.Task[None]] = []
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # until the other side has had enough
+        writer.close()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        gone.append(asyncio.create_task(wait(reader, writer)))
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        peer = Peer(port=server.sockets[0].getsockname()[1])
+        async with channel(peer, timeout=0.3) as smpp:
+            assert await smpp.send(sms()) == Temporary("smpp: still connecting", channel=True)
+        await asyncio.gather(*gone, return_exceptions=True)
 
 
 async def test_one_connection_serves_many_at_once(peer: Peer, sms: Make) -> None:

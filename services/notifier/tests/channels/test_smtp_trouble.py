@@ -7,17 +7,10 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from aiosmtpd.smtp import SMTP
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from notifier.channels.port import Accepted, Outcome, Outgoing, Permanent, Temporary
 from notifier.channels.smtp import Smtp, parse_url
@@ -187,51 +180,16 @@ async def test_many_at_once_over_few_connections(mail_server: MailServer, outgoi
     assert (len(mail_server.mails), mail_server.sessions) == (30, 3)
 
 
-def _certificate(folder: Path) -> ssl.SSLContext:
-    """Write a certificate of 127.0.0.1 to ca.pem; return what a server needs."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.test")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "ca.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    (folder / "key.pem").write_bytes(private)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
-    return context
-
-
 @pytest.fixture
-async def tls_port(
-    mail_server: MailServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[int]:
+async def tls_port(mail_server: MailServer, certificate: ssl.SSLContext) -> AsyncIterator[int]:
     """The port of a server that takes a login after STARTTLS alone; its certificate is known."""
-    context = _certificate(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
 
     def session() -> SMTP:
         return SMTP(
             mail_server,
             hostname="mail.test",
             authenticator=mail_server.authenticate,
-            tls_context=context,
+            tls_context=certificate,
             require_starttls=True,
             auth_required=True,
         )

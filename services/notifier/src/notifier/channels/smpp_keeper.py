@@ -82,8 +82,15 @@ class Keeper:
         self._receipts: asyncio.Queue[Pdu] = asyncio.Queue(_RECEIPTS_WAITING_MAX)
 
     async def link(self) -> Link | Temporary:
-        """Return the connection, or why there is none; waits for an attempt that is under way."""
-        await self._tried.wait()
+        """Return the connection, or why there is none; waits a little for one that is being made.
+
+        Not for long: who waits has little time, and must know in the end that nothing was sent.
+        """
+        try:
+            async with asyncio.timeout(self._peer.timeout / 3):
+                await self._tried.wait()
+        except TimeoutError:
+            return Temporary("smpp: still connecting", channel=True)
         return self._link or self._down
 
     @asynccontextmanager

@@ -15,6 +15,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ssl import SSLContext
 
 from simulators.smpp import pdu
 from simulators.smpp.pdu import Short
@@ -48,6 +49,7 @@ class Peer:
     system_id: str = "saldo"
     password: str = "secret"
     port: int = 0
+    tls: SSLContext | None = None
     receipts: bool = False
     """Report a message as delivered at once, even before its submit is answered."""
     taken: list[Taken] = field(default_factory=list)
@@ -208,7 +210,7 @@ async def running(peer: Peer) -> AsyncIterator[Peer]:
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await Session(peer, reader, writer).serve()
 
-    server = await asyncio.start_server(accept, "127.0.0.1", peer.port)
+    server = await asyncio.start_server(accept, "127.0.0.1", peer.port, ssl=peer.tls)
     peer.port = server.sockets[0].getsockname()[1]
     try:
         yield peer
