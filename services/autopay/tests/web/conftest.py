@@ -1,4 +1,4 @@
-"""Autopay's addresses over a database of SQLite: what is asked over HTTP is the same on both."""
+"""Autopay's addresses over SQLite: most of what is asked over HTTP is the same on both."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
+from sqlalchemy import event as listening
 
 from autopay import app, charges, consumer, links, mandates
 from autopay.autopay import Autopay
@@ -253,13 +254,21 @@ async def _create_tables(url: str) -> None:
 
 
 @pytest.fixture
-async def world(
-    empty_file: Path, tmp_path: Path, aiohttp_client: AiohttpClient
-) -> AsyncIterator[World]:
-    """Autopay that knows nothing yet."""
+def kept(request: pytest.FixtureRequest, empty_file: Path, tmp_path: Path) -> str:
+    """The address of a database with tables: SQLite, or what a test asks for by name."""
+    if getattr(request, "param", "sqlite") == "postgres":
+        url: str = request.getfixturevalue("prepared_postgres")
+        run_aside(_empty(url))
+        return url
     shutil.copy(empty_file, tmp_path / "autopay.db")
+    return f"sqlite+aiosqlite:///{tmp_path}/autopay.db"
+
+
+@pytest.fixture
+async def world(kept: str, aiohttp_client: AiohttpClient) -> AsyncIterator[World]:
+    """Autopay that knows nothing yet."""
     settings = Settings(
-        database_url=f"sqlite+aiosqlite:///{tmp_path}/autopay.db",
+        database_url=kept,
         bus_url="memory://",
         public_url="http://127.0.0.1:8080",
         signing_keys=("a signing key of tests",),
@@ -269,12 +278,30 @@ async def world(
     )
     clock = ManualClock(AT)
     service = app.build(settings, clock)
+    if not service.db.postgres:
+        listening.listen(service.db.engine.sync_engine, "connect", _carelessly)
     root = web.Application(middlewares=[problem.middleware])
     [(prefix, mounted)] = service.mounts.items()
     root.add_subapp(prefix, mounted)
     autopay = Autopay(service.db, clock, service.producer, app.rules(settings), settings.public_url)
     yield World(autopay, clock, await aiohttp_client(root))
     await service.db.close()
+
+
+async def _empty(url: str) -> None:
+    db = open_database(url)
+    async with db.engine.begin() as connection:
+        for schema in SCHEMAS:
+            for table in schema.sorted_tables:
+                await connection.execute(table.delete())
+    await db.close()
+
+
+def _carelessly(connection: Any, _record: object) -> None:
+    """No test pulls the plug, and disks are slow."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.close()
 
 
 @pytest.fixture
