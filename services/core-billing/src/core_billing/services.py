@@ -194,6 +194,13 @@ async def with_turns(tx: Tx, rows: Sequence[Row[Any]]) -> list[Service]:
     return [Service(**one, turns=turns[one["id"]]) for one in columns]
 
 
+async def due_by(tx: Tx, contract_ids: Collection[int], day: date) -> set[int]:
+    """Return those of these contracts that have a fee which falls due by a day."""
+    mine = among(tx, service.c.contract_id, contract_ids)
+    found = select(service.c.contract_id).where(mine, service.c.due_on <= day).distinct()
+    return set((await tx.execute(found)).scalars())
+
+
 async def _turns(tx: Tx, service_ids: Collection[int]) -> Mapping[int, tuple[Turn, ...]]:
     if not service_ids:
         return {}

@@ -6,13 +6,12 @@ from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from typing import Final
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import or_, select
 
-from core_billing import accounts, contracts, day_watches, sweeps, terms, watch_rows
+from core_billing import accounts, contracts, day_watches, services, sweeps, terms, watch_rows
 from core_billing.accounts import balance
 from core_billing.block_rows import block
 from core_billing.rules import Core
-from core_billing.services import service
 from shared import log, outbox
 from shared.db import Tx
 from shared.repeats import repeated
@@ -20,6 +19,8 @@ from shared.repeats import repeated
 EVERY_SECONDS: Final = 15.0
 PAGE_MAX: Final = 200
 """Contracts of a page: payments to those of whom something is said wait no longer than it takes."""
+WINDOW: Final = 1000
+"""Contracts among which those of a page are looked for."""
 NAME: Final = "watches"
 _AVAILABLE: Final = balance.c.kopecks + balance.c.credit_limit_kopecks + balance.c.promised_kopecks
 
@@ -61,13 +62,12 @@ async def walk(core: Core, limit: int = PAGE_MAX) -> bool:
             return False
         days = max(await watch_rows.farthest(tx), await terms.farthest(tx))
         days = day_watches.horizon(core.rules, days)
-        ids = await _falling(tx, after, limit, today + timedelta(days=days + 1))
+        ids, place = await _falling(tx, after, limit, today + timedelta(days=days + 1))
         news = await day_watches.find_news(tx, core.rules, ids, core.clock())
         if news:
             await _look(tx, core, dict(news))
-        more = len(ids) == limit
-        await sweeps.advance(tx, NAME, today.isoformat(), ids[-1] if ids else 0, ended=not more)
-        return more
+        await sweeps.advance(tx, NAME, today.isoformat(), place or 0, ended=place is None)
+        return place is not None
 
     return await repeated(core.db, page)
 
@@ -80,15 +80,24 @@ async def _look(tx: Tx, core: Core, numbers: dict[int, str]) -> None:
     await outbox.add(tx, core.rules.producer, said, at)
 
 
-async def _falling(tx: Tx, after: int, limit: int, last: date) -> list[int]:
-    """Return open contracts, not blocked, that may lack something by a day or were told they do."""
+async def _falling(tx: Tx, after: int, limit: int, last: date) -> tuple[list[int], int | None]:
+    """Return open contracts, not blocked, that may lack something by a day or were told they do.
+
+    And after which id the walk goes on: None where nobody is left. Asked for in pieces, because a
+    planner that is asked for all at once reads all services for each page.
+    """
     mine = balance.c.account_id
-    due = exists().where(service.c.contract_id == mine, service.c.due_on <= last)
-    waits = mine.in_(watch_rows.crossed())
+    short = or_(_AVAILABLE < 0, balance.c.promised_kopecks > 0)
     found = (
-        select(mine)
+        select(mine, short.label("short"))
         .outerjoin(block, block.c.contract_id == mine)
         .where(mine > after, balance.c.open, or_(block.c.blocked.is_(None), ~block.c.blocked))
-        .where(or_(_AVAILABLE < 0, balance.c.promised_kopecks > 0, due, waits))
     )
-    return list((await tx.execute(found.order_by(mine).limit(limit))).scalars())
+    rows = (await tx.execute(found.order_by(mine).limit(WINDOW))).all()
+    ids = [row.account_id for row in rows]
+    wanted = {row.account_id for row in rows if row.short}
+    wanted |= await services.due_by(tx, ids, last) | await watch_rows.crossed(tx, ids)
+    chosen = sorted(wanted)
+    if len(chosen) > limit:
+        return chosen[:limit], chosen[limit - 1]
+    return chosen, ids[-1] if len(ids) == WINDOW else None

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Index,
     Integer,
     Row,
-    Select,
     Table,
     Text,
     case,
@@ -172,6 +171,8 @@ async def moved(tx: Tx, limit: int) -> list[int]:
     return list(rows.scalars())
 
 
-def crossed() -> Select[int]:
-    """Return the contracts that wait for more days, to be asked for in another statement."""
-    return select(watch.c.contract_id).where(text(IS_CROSSED))
+async def crossed(tx: Tx, contract_ids: Collection[int]) -> set[int]:
+    """Return those of these contracts that wait for more days."""
+    mine = among(tx, watch.c.contract_id, contract_ids)
+    found = select(watch.c.contract_id).where(mine, text(IS_CROSSED))
+    return set((await tx.execute(found)).scalars())

@@ -22,6 +22,7 @@ NOBODYS: dict[str, Any] = {
     "priority": 1,
     "automatic_promise": False,
     "signed_on": None,
+    "low_balance_days": None,
     "changed_by": None,
     "changed_at": None,
 }
