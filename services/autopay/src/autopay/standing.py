@@ -1,7 +1,7 @@
 """How a contract stands after news of it, in whatever order they come. Pure.
 
-Of two balances the one of core-billing's later moment holds. Of two of the same moment the larger
-one does: nobody is charged for a doubt.
+Of two balances the one of core-billing's later moment holds, and so it is with what is needed. Of
+two of the same moment that holds by which less is charged: nobody is charged for a doubt.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ def with_needed(
     blocks_on: date | None = None,
 ) -> Account:
     """Take note of what was needed at a moment, with the balance that it was needed beside."""
-    if account.needed_at is not None and account.needed_at > at:
-        return account
+    if account.needed_at is not None:
+        known = (account.needed_kopecks or 0, account.needed_balance_kopecks or 0)
+        if (account.needed_at, -known[0], -known[1]) >= (at, -needed, -balance):
+            return account
     return replace(
         account,
         needed_kopecks=needed,
