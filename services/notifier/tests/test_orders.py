@@ -237,7 +237,7 @@ def expected(facts: Iterable[Fact]) -> set[tuple[str, str]]:
     return (told | current) - {key for one in facts for key in one.ends}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_any_order_leaves_what_is_true(world: World, data: st.DataObject) -> None:
     contract = uuid4().hex
