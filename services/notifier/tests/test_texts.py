@@ -181,6 +181,7 @@ def test_all_kinds_are_written_at_their_extremes(language: Language) -> None:
                     if part == "html":
                         assert "<script>" not in text, where
                         assert "<b>" not in text, where
+                        assert ".</td>" not in text, "a sentence is no row"
                         tags = re.findall(r"<(/?)(p|table|tr|td|a)\b", text)
                         for tag in ("p", "table", "tr", "td", "a"):
                             assert tags.count(("", tag)) == tags.count(("/", tag)), where

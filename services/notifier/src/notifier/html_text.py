@@ -17,7 +17,8 @@ _AROUND = re.compile(r"\s*\{%\s*(?:if\b[^{}\n]*|endif\s*)%\}\s*")
 _OPENS = re.compile(r"\{%\s*(?:if|for)\b")
 _CLOSES = re.compile(r"\{%\s*end")
 _BUTTON = re.compile(r"([^:{}]{1,60}): (\{\{ (?:link|[a-z]+_url) \}\})")
-_ROW = re.compile(r"([^:{}]{1,60}|\{\{ line\.text \}\}): (.+)")
+# What ends with a full stop is a sentence.
+_ROW = re.compile(r"([^:{},.]{1,40}|\{\{ line\.text \}\}): (.*[^.\s])\s*")
 
 
 @lru_cache(maxsize=512)

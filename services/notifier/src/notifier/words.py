@@ -19,7 +19,10 @@ _WHY: Final = {
     "balance": Text(
         "the balance is below your threshold", "баланс опустился ниже заданного порога"
     ),
-    "fee": Text("fees fall due soon", "скоро списание абонентской платы"),
+    "fee": Text(
+        "there is not enough money for the fees to come",
+        "на предстоящую абонентскую плату не хватает денег",
+    ),
     "day": Text("this is the day you have chosen", "наступает выбранный вами день"),
 }
 _BLOCKED: Final = {
