@@ -41,6 +41,7 @@ _SCOPES: Final = (
     "payments:write",
     "promises:write",
     "mandates:write",
+    "preferences:write",
     "settings:write",
     "tariffs:write",
     "blocks:write",
