@@ -68,6 +68,9 @@ async def test_messages_are_listed_with_masked_recipients(
         "correlation_id": "c-77",
         "created_at": "2026-11-22T09:00:00Z",
         "done_at": "2026-11-22T09:00:00Z",
+        "doubtful": False,
+        "report": None,
+        "delivered_at": None,
     }
     assert by_channel["email"]["recipient"] == "a***@example.org"
     assert (by_channel["email"]["state"], by_channel["email"]["done_at"]) == ("ready", None)

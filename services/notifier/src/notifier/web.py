@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
 from notifier import addresses, history
+from notifier.channels.port import Fate
 from notifier.content import Content, shown, unseal
 from notifier.journal import State
 from shared.api import Api, answer
@@ -42,6 +43,11 @@ class MessageView(BaseModel):
     correlation_id: str
     created_at: AwareDatetime
     done_at: AwareDatetime | None
+    doubtful: bool
+    """It may have come twice: an attempt was never answered, and its provider cannot be asked."""
+    report: Fate | None
+    """What the provider has reported since."""
+    delivered_at: AwareDatetime | None
 
 
 class MessageDetail(MessageView):

@@ -88,7 +88,8 @@ def known(status: int, body: bytes, key: str) -> Outcome | None:
         code = _number(said["error_code"])
         if code == _NOT_FOUND_ERROR:
             return None
-        return Temporary(f"smsc status: error {code}", unknown=True, ours=code in _OURS)
+        ours = code in _OURS
+        return Temporary(f"smsc status: error {code}", unknown=True, ours=ours, channel=ours)
     status_code = _number(said.get("status", ""))
     if status_code == _NOT_FOUND_STATUS:
         return None
