@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, Final
@@ -70,10 +71,25 @@ def setup(app: web.Application, package: str, texts: Catalogue | None = None, *o
     for browsers; the link on them leads to the route called ``home``, if there is one.
     """
     packages = [name for name in (package, *others, __package__) if name]
+    files = {
+        file.name: _read(file)
+        for name in reversed(packages)
+        if (folder := _folder(name, "static")).is_dir()
+        for file in folder.iterdir()
+    }
+    app[_PAGES] = _Pages(_environment(*packages), {**COMMON, **(texts or {})}, files)
+    app[ERROR_PAGE] = error_response
+    app.router.add_get("/static/{name}", _serve_file, name="static")
+    app.on_response_prepare.append(headers.protect)
+
+
+@lru_cache(maxsize=16)
+def _environment(*packages: str) -> Environment:
+    """Return the templates of packages; to read one again takes longer than to use it."""
     loaders: list[BaseLoader] = [
         PackageLoader(name) for name in packages if _folder(name, "templates").is_dir()
     ]
-    environment = Environment(
+    return Environment(
         loader=ChoiceLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
@@ -81,16 +97,6 @@ def setup(app: web.Application, package: str, texts: Catalogue | None = None, *o
         lstrip_blocks=True,
         auto_reload=False,
     )
-    files = {
-        file.name: _read(file)
-        for name in reversed(packages)
-        if (folder := _folder(name, "static")).is_dir()
-        for file in folder.iterdir()
-    }
-    app[_PAGES] = _Pages(environment, {**COMMON, **(texts or {})}, files)
-    app[ERROR_PAGE] = error_response
-    app.router.add_get("/static/{name}", _serve_file, name="static")
-    app.on_response_prepare.append(headers.protect)
 
 
 def render(
