@@ -7,7 +7,7 @@ for one contract at a time. Rows are locked in the order of their contracts.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Date, Row, Select, Table, Text, false, select
@@ -64,13 +64,17 @@ async def find(tx: Tx, contract: str) -> Account:
 
 async def write(tx: Tx, changed: Sequence[Account]) -> None:
     """Write down how locked contracts stand now."""
-    await update_each(tx, account, [asdict(each) for each in changed], "contract")
+    await update_each(tx, account, [_row(each) for each in changed], "contract")
 
 
 async def _locked(tx: Tx, contracts: Collection[str]) -> dict[str, Account]:
     wanted = select(account).where(among(tx, account.c.contract, contracts))
     wanted = wanted.order_by(account.c.contract).with_for_update()
     return {row.contract: _account(row) for row in await tx.execute(wanted)}
+
+
+def _row(one: Account) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in _FIELDS}
 
 
 def _account(row: Row[Any]) -> Account:

@@ -8,7 +8,7 @@ what was over before it was heard of.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -77,7 +77,7 @@ class Recovery:
 
 async def open_new(tx: Tx, opened: Iterable[Occasion]) -> None:
     """Write down occasions that are not known yet; a contract must be locked."""
-    rows = {(each.contract, each.key): asdict(each) for each in opened}
+    rows = {(each.contract, each.key): _row(each) for each in opened}
     await insert_new(tx, occasion, [rows[key] for key in sorted(rows)], "key")
 
 
@@ -113,7 +113,7 @@ async def recover(tx: Tx, recoveries: Sequence[Recovery], at: datetime) -> None:
 
 async def write(tx: Tx, changed: Sequence[Occasion]) -> None:
     """Write down how occasions of locked contracts stand now."""
-    await update_each(tx, occasion, [asdict(each) for each in changed], "contract", "key")
+    await update_each(tx, occasion, [_row(each) for each in changed], "contract", "key")
 
 
 async def of(tx: Tx, contracts: Collection[str], at: datetime) -> dict[str, list[Occasion]]:
@@ -138,6 +138,10 @@ async def named(tx: Tx, names: Collection[tuple[str, str]]) -> dict[tuple[str, s
 def crossing(number: int) -> str:
     """Return the key of a crossing."""
     return f"{Trigger.BALANCE}:{number}"
+
+
+def _row(one: Occasion) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in _FIELDS}
 
 
 def _occasion(row: Row[Any]) -> Occasion:
