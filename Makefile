@@ -28,7 +28,7 @@ COMPILE := $(UV) pip compile --no-config --quiet --universal --python-version 3.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv demo test check-fast test-all lint format faults bench bench-large bench-registers bench-fees fuzz-api mutants lock clean
+.PHONY: help venv demo test check-fast test-all lint format faults bench bench-large bench-registers bench-fees autopay-year fuzz-api mutants lock clean
 
 ##@ Everyday
 
@@ -74,6 +74,9 @@ bench-registers: $(DEV_READY) ## Reconcile a register of 100 000 rows; print its
 
 bench-fees: $(DEV_READY) ## Charge the fees of 200 000 contracts, once killed five times; time and memory
 	PYTHONPATH=tests .venv/bin/python -m bench.fees $(ARGS)
+
+autopay-year: $(DEV_READY) ## A year of 20 000 mandates on a virtual clock, under several retry rules
+	PYTHONPATH=tests .venv/bin/python -m year.play $(ARGS)
 
 fuzz-api: $(DEV_READY) ## Send two APIs whatever their documents allow and forbid (EXAMPLES=100 of each kind)
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),100) .venv/bin/python -m pytest -s --timeout 0 tests/contract/test_core_api.py tests/contract/test_autopay_api.py $(ARGS)

@@ -36,6 +36,7 @@ class Apart(Engine):
         self._luck = random.Random(seed)
         self._process: asyncio.subprocess.Process | None = None
         self._heard: list[Event] = []
+        self._meetings = 0
         self._said: list[Event] = []
 
     async def hear(self, events: Sequence[Event]) -> None:
@@ -45,8 +46,9 @@ class Apart(Engine):
     async def work(self) -> None:
         """Have the process do all there is to do, however often it dies of it."""
         for _ in range(LIVES_MAX):
-            # Most of all while it has something to hear.
-            dies = self.kills > 0 and bool(self._heard) and self._luck.random() < 0.5
+            # Every second time that it has something to hear.
+            self._meetings += bool(self._heard)
+            dies = self.kills > 0 and bool(self._heard) and self._meetings % 2 == 0
             if await self._live(dies=dies):
                 self._heard.clear()
                 return

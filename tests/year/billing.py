@@ -171,6 +171,8 @@ class Billing:
         account.moves += 1
         self._judge(account, at)
         self._access(account, at)
+        if account.threshold is None and account.fee_days is None:
+            return  # nobody would pay for it
         needed = account.needed
         body = ContractDue(
             contract=account.person.number,

@@ -10,12 +10,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
-from autopay import mandates
+from autopay import accounts, mandate_table, mandates, reviews, watches
+from autopay.calendar_days import first_day
+from autopay.case import Cause
 from autopay.consents import Consent
 from autopay.mandate import Mandate
 from autopay.schedule import day_of
+from shared import outbox
 from shared.db import Tx, reading, transaction
 from shared.errors import SaldoError
 from shared.events import Event
@@ -47,11 +51,37 @@ class Deeds:
     async def agree(self, people: Sequence[Person]) -> None:
         """Make everybody's mandate."""
         for start in range(0, len(people), TOGETHER):
+            some = people[start : start + TOGETHER]
             async with transaction(self.world.engine.db) as tx:
-                for one in people[start : start + TOGETHER]:
-                    at = self.world.clock()
-                    autopay = self.world.engine.autopay
-                    await mandates.create(tx, autopay, one.number, one.terms, self._consent(), at)
+                if len(people) <= TOGETHER:
+                    await self._create(tx, some)
+                else:
+                    await self._create_together(tx, some)
+
+    async def _create(self, tx: Tx, people: Sequence[Person]) -> None:
+        at, autopay = self.world.clock(), self.world.engine.autopay
+        for one in people:
+            await mandates.create(tx, autopay, one.number, one.terms, self._consent(), at)
+
+    async def _create_together(self, tx: Tx, people: Sequence[Person]) -> None:
+        """Do what `create` does for each, in fewer statements: thousands begin on the first day."""
+        at, autopay = self.world.clock(), self.world.engine.autopay
+        held = await accounts.lock(tx, [one.number for one in people])
+        said: list[Event] = []
+        for one in people:
+            rest: dict[str, Any] = {
+                "paused_until": None,
+                "skip_next": False,
+                "created_at": at,
+                "changed_at": at,
+            }
+            made = Mandate(uuid4(), one.number, 1, mandate_table.ACTIVE, one.terms, **rest)
+            await mandate_table.insert(tx, made, first_day(made, at))
+            producer = autopay.producer.name
+            said += await watches.want(tx, producer, one.number, one.terms, at, made.id.hex)
+        await outbox.add(tx, autopay.producer, said, at)
+        looks = {one.number: Cause(look=True) for one in people}
+        await reviews.review(tx, autopay, held, looks, at)
 
     def plan(self, one: Person, what: str) -> None:
         """Have somebody do something as soon as the service runs."""

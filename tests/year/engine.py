@@ -21,7 +21,7 @@ from autopay.app import NAME
 from autopay.autopay import Autopay
 from autopay.settings import Settings
 from shared import inbox, migrations, outbox
-from shared.db import Database, transaction
+from shared.db import Database, Instant, transaction
 from shared.envelope import decode
 from shared.events import Event
 from shared.inbox import Consumer, Outcome
@@ -30,7 +30,14 @@ from shared.outbox import Letter
 from shared.topology import KNOWN
 
 STEPS_MAX: Final = 100_000
-SLOW: Final = timedelta(seconds=60)
+SLOW_SECONDS: Final = 60.0
+SLOWLY: Final = timedelta(seconds=24)
+"""For each second of a process a slow loop waits so long here."""
+NEXT: Final = text(
+    "SELECT min(at) AS at FROM (SELECT min(announce_at) AS at FROM charge WHERE state = 'planned'"
+    " UNION ALL SELECT min(charge_at) FROM charge WHERE state IN ('planned', 'announced')"
+    " UNION ALL SELECT min(look_at) FROM mandate WHERE look_at IS NOT NULL) AS due"
+).columns(at=Instant)
 ENCRYPTION_KEY: Final = Fernet.generate_key().decode()
 
 
@@ -114,10 +121,10 @@ class Engine:
     async def work(self) -> None:
         """Run every loop whose time has come until it has no more to do."""
         for loop in self.loops:
-            # The quick ones run in every round, the others as seldom as in a process.
-            pause = timedelta(seconds=loop.every_seconds)
+            # The quick ones run in every round; the slow ones find nothing that cannot wait.
+            pause = SLOWLY * loop.every_seconds
             since = self.clock.now - self._ran.get(loop.name, self.clock.now - pause)
-            if pause >= SLOW and since < pause:
+            if loop.every_seconds >= SLOW_SECONDS and since < pause:
                 continue
             self._ran[loop.name] = self.clock.now
             for _ in range(STEPS_MAX):
@@ -125,6 +132,12 @@ class Engine:
                     break
             else:
                 raise SystemError(f"the loop {loop.name} never ends")
+
+    async def next_due(self) -> datetime | None:
+        """Return when the quick loops will find something, if nobody is told of anything."""
+        async with self.db.engine.connect() as connection:
+            found: datetime | None = (await connection.execute(NEXT)).scalar_one()
+        return found
 
     async def relay(self, hear: Callable[[Event], None]) -> bool:
         """Publish what is due; return whether anything was."""

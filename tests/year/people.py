@@ -124,8 +124,8 @@ def person(seed: int, nth: int, start: date, days: int) -> Person:
     cards = [card(seed, number, zone, 0, start)]
     if chance("reserve") < 0.25:
         cards.append(card(seed, number, zone, 1, start))
-    terms = _terms(chance, tariff, zone, cards)
-    daily = terms.trigger is Trigger.BALANCE and chance("daily") < 0.3
+    daily = chance("trigger") < 0.45 and chance("daily") < 0.3
+    terms = _terms(chance, tariff, zone, cards, daily=daily)
     made = Person(number, zone, tariff, daily, terms, cards)
     for what, share in ACTS:
         if chance("does", what) < share * days / 365:
@@ -169,7 +169,9 @@ def card(seed: int, owner: str, zone: ZoneInfo, nth: int, saved_on: date) -> Car
     )
 
 
-def _terms(chance: Callable[..., float], tariff: int, zone: ZoneInfo, cards: list[Card]) -> Terms:
+def _terms(
+    chance: Callable[..., float], tariff: int, zone: ZoneInfo, cards: list[Card], *, daily: bool
+) -> Terms:
     which = chance("trigger")
     trigger = Trigger.BALANCE if which < 0.45 else Trigger.FEE if which < 0.8 else Trigger.DAY
     balance, fixed = trigger is Trigger.BALANCE, chance("fixed") < 0.5
@@ -178,7 +180,8 @@ def _terms(chance: Callable[..., float], tariff: int, zone: ZoneInfo, cards: lis
         cap_kopecks=tariff * (1, 2, 2, 4)[int(4 * chance("cap"))],
         method=cards[0].name,
         reserve=cards[1].name if len(cards) > 1 else None,
-        threshold_kopecks=tariff // 4 // 100 * 100 if balance else None,
+        # A monthly fee takes a tariff at once, so that is what has to be there before it.
+        threshold_kopecks=(tariff // 4 if daily else tariff) if balance else None,
         days_before=1 + int(5 * chance("days")) if trigger is Trigger.FEE else None,
         day_of_month=1 + int(31 * chance("day")) if trigger is Trigger.DAY else None,
         amount_kopecks=tariff if trigger is Trigger.DAY or (balance and fixed) else None,

@@ -45,6 +45,10 @@ class Post:
             came.append(heapq.heappop(self._way)[2])
         return came
 
+    def has_come(self, at: datetime) -> bool:
+        """Say whether anything is there at a moment."""
+        return bool(self._way) and self._way[0][0] <= at
+
     def back(self, events: list[Event], at: datetime) -> None:
         """Deliver again what was taken and not settled."""
         for event in events:

@@ -26,9 +26,10 @@ from year.post import Post
 from year.promises import Agreement, Promises
 
 HOUR: Final = timedelta(hours=1)
-ROUND: Final = timedelta(seconds=20)
+ROUND: Final = timedelta(seconds=60)
 LEASE: Final = timedelta(seconds=70)
 """After a death what it had in hand is free again."""
+NEVER: Final = timedelta(days=3650)
 ROUNDS_MAX: Final = 200
 BATCH_MAX: Final = 500
 
@@ -53,6 +54,7 @@ class World:
         self._due: list[tuple[datetime, int, Callable[[], None]]] = []
         self._numbers = count()
         self._fresh = True
+        self._next: datetime | None = None
         self._off = nights_off(seed, start, days)
         self._wrong = wrong_clocks(seed, start, days)
 
@@ -113,10 +115,26 @@ class World:
         self.clock.wrong_by = next(
             (by for begins, ends, by in self._wrong if begins <= now < ends), timedelta()
         )
-        await self._settle(off=any(begins <= now < ends for begins, ends in self._off))
-        if local.hour == 4:
+        off = any(begins <= now < ends for begins, ends in self._off)
+        if self._busy(now):
+            await self._settle(off=off)
+            self._next = None if off else await self._next_due()
+        if local.hour == 4 and local.day % 7 == 0:
             await self._tidy()
         self.clock.now = now + HOUR
+
+    def _busy(self, now: datetime) -> bool:
+        """Say whether anything happens in an hour: one in which nothing does is passed over."""
+        planned = self._next is None or self._next <= self.clock()
+        come = self.to_autopay.has_come(now) or bool(self._due and self._due[0][0] <= now)
+        return planned or come or bool(self.deeds.waiting)
+
+    async def _next_due(self) -> datetime:
+        try:
+            return await self.engine.next_due() or self.clock.now + NEVER
+        except Killed:
+            await self.engine.restart()
+            return self.clock.now
 
     async def _settle(self, *, off: bool = False) -> None:
         """Go on, a moment at a time, until nobody has anything to say."""
@@ -176,7 +194,7 @@ class World:
         return busy
 
     def _first_balance(self, one: Person) -> int:
-        return int(one.tariff_kopecks * (0.2 + luck(self.seed, one.number, "balance")))
+        return int(one.tariff_kopecks * (1.05 + luck(self.seed, one.number, "balance") / 2))
 
 
 def outages(seed: int, start: date, days: int) -> list[tuple[datetime, datetime, str]]:
