@@ -28,11 +28,7 @@ ANSWER: Final = 0x80000000
 
 OK: Final = 0x00
 INVALID_COMMAND: Final = 0x03
-SYSTEM_ERROR: Final = 0x08
-INVALID_DESTINATION: Final = 0x0B
-BIND_FAILED: Final = 0x0D
 QUEUE_FULL: Final = 0x14
-THROTTLED: Final = 0x58
 REJECTED_FOR_NOW: Final = 0x64
 """ESME_RX_T_APPN: the receiver could not take it now and wants it again."""
 
