@@ -120,9 +120,9 @@ TEXTS: Final[Catalogue] = {
     "revoked_title": Text("Autopay is off", "Автоплатёж отключён"),
     "revoked_text": Text(
         "Switched off for contract {number} on {at}. Nothing will be charged: "
-        "the saved cards and accounts are removed.",
+        "the cards and accounts it used are removed.",
         "Автоплатёж по договору {number} отключён {at}. Ничего не спишем: "
-        "сохранённые карты и счета удалены.",
+        "карты и счета автоплатежа удалены.",
     ),
     "revoked_again": Text(
         "To have it again, save a card in your account and open this page from there.",
