@@ -19,7 +19,9 @@ from notifier import (
     unreachable,
     web,
     web_access,
+    web_preferences,
     web_preview,
+    web_progress,
     web_reports,
     web_templates,
     webhook,
@@ -27,9 +29,11 @@ from notifier import (
 from notifier.access_delivery import Lane, Target
 from notifier.channels import making
 from notifier.channels.port import Channel
+from notifier.choosing import Choosing
 from notifier.consumer import Freshness
 from notifier.delivery import Delivery, Patience
 from notifier.links import Links
+from notifier.pages import application
 from notifier.prepare import Preparation
 from notifier.reports import Reports
 from notifier.settings import Settings
@@ -43,7 +47,14 @@ from shared.service import Service
 NAME: Final = "notifier"
 PRUNE_SECONDS: Final = 3600.0
 WATCH_SECONDS: Final = 60.0
-AREAS: Final = (web, web_access, web_templates, web_preview)
+AREAS: Final = (
+    web,
+    web_access,
+    web_templates,
+    web_preview,
+    web_preferences,
+    web_progress,
+)
 """The areas of the API: importing them registers their addresses."""
 
 
@@ -57,6 +68,9 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
     api[web_templates.DESK] = Desk(
         clock, settings.operator_name, _cabinet(settings), settings.sms_price_kopecks
     )
+    here = _choosing(settings, db, clock)
+    api[web_preferences.CHOOSING] = here
+    application.mount(api, here, settings.signer(), settings.public_url)
     freshness = Freshness(settings.payment_max_age, settings.low_balance_max_age)
     reporting = Reports(db, clock, settings.producer(NAME))
     web_reports.mount(api, _box(settings, reporting))
@@ -178,6 +192,19 @@ def _controlling(settings: Settings, lane: Lane | None) -> tuple[Loop, ...]:
     return (
         Loop("access", partial(access_delivery.step, lane), pause, lane.db.signal(access.SIGNAL)),
         Loop("access-watch", partial(access_delivery.watch, lane), WATCH_SECONDS),
+    )
+
+
+def _choosing(settings: Settings, db: Database, clock: Clock) -> Choosing:
+    return Choosing(
+        db,
+        settings.vault(),
+        clock,
+        settings.reaching(),
+        settings.producer(NAME),
+        settings.low_balance_kopecks,
+        settings.operator_name,
+        settings.operator_names,
     )
 
 

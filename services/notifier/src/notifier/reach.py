@@ -115,17 +115,17 @@ def _order(preference: Preference, how: Reaching) -> list[ChannelName]:
 def _way(channel: ChannelName, entry: Entry, preference: Preference, how: Reaching) -> Way:
     if channel == "webhook":  # the operator's own system, which knows whom it reaches
         return Way(channel, entry.person.phone.strip() or entry.person.email.strip())
-    given, confirmed = _given(channel, entry, preference, how)
+    written, confirmed = given(channel, entry, preference, how)
     what = _WHAT[channel]
-    if not given.strip():
+    if not written.strip():
         return Way(channel, None, f"no_{what}")
-    usable = address(channel, given)
+    usable = address(channel, written)
     if usable is None:
         return Way(channel, None, f"bad_{what}")
     return Way(channel, usable) if confirmed else Way(channel, None, f"unconfirmed_{what}")
 
 
-def _given(
+def given(
     channel: ChannelName, entry: Entry, preference: Preference, how: Reaching
 ) -> tuple[str, bool]:
     """Return an address and whether it is confirmed: one of their own goes before core's."""

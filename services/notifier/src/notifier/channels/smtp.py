@@ -13,12 +13,12 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
 from typing import Final
 
 from aiosmtplib import errors
 
+from notifier.channels.mail_headers import POLICY, add_way_out
 from notifier.channels.port import Accepted, ChannelName, Outcome, Outgoing, Permanent, Temporary
 from notifier.channels.smtp_pool import Connection, Pool, Server, parse_url
 from shared.log import CORRELATION_HEADER, redact
@@ -163,13 +163,14 @@ def _letter_refused(error: errors.SMTPResponseException) -> Outcome:
 def compose(outgoing: Outgoing, mail_from: str, to: str) -> EmailMessage:
     """Return the message with its parts; raises ValueError for an impossible address."""
     content = outgoing.content
-    mail = EmailMessage(policy=SMTP_POLICY)
+    mail = EmailMessage(policy=POLICY)
     mail["From"] = mail_from
     mail["To"] = to
     mail["Subject"] = content.subject
     mail["Date"] = format_datetime(outgoing.created_at)
     mail["Message-ID"] = f"<{outgoing.key}@{parseaddr(mail_from)[1].rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
+    add_way_out(mail, content.unsubscribe_url)
     mail[CORRELATION_HEADER] = outgoing.correlation_id
     mail.set_content(content.text)
     if content.html:
