@@ -29,6 +29,8 @@ async def put(tx: Tx, pauses: Mapping[str, tuple[datetime, str]], at: datetime) 
 
     One that begins is an alarm, one that is made longer is not.
     """
+    if not pauses:
+        return
     known = {row.provider: row.paused_until for row in await listed(tx, at)}
     for provider, (until, reason) in sorted(pauses.items()):
         make = postgres_insert if is_postgres(tx) else sqlite_insert
