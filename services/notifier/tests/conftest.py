@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from notifier.channels.port import Accepted, ChannelName, Outcome, Outgoing
 from notifier.consumer import Freshness
 from notifier.content import Content
 from notifier.delivery import Delivery, Patience
+from notifier.gate import DEFAULT_RULES, Rules
 from notifier.migrations import SCHEMAS
 from notifier.prepare import Preparation
+from notifier.reach import DEFAULT_REACHING, Reaching
 from servers import databases
 from servers.processes import run_aside
 from shared import inbox
@@ -36,6 +38,7 @@ from shared.events import (
 )
 from shared.events_billing import ContractBlocked, ContractUnblocked
 from shared.inbox import Outcome as Heard
+from shared.outbox import Producer
 
 NOON = datetime(2026, 11, 22, 9, tzinfo=UTC)
 CORE = "core-billing"
@@ -222,21 +225,36 @@ class World:
     freshness: Freshness = FRESHNESS
     how: Preparation = HOW
     patience: Patience = PATIENCE
+    rules: Rules = DEFAULT_RULES
+    reaching: Reaching = DEFAULT_REACHING
+    producer: Producer | None = None
 
     async def hear(self, *events: Event) -> list[Heard]:
         """Consume events as one batch; return what became of each."""
-        listening = consumer.make(self.db, self.vault, self.freshness, self.clock)
+        listening = consumer.make(self.db, self.vault, self.freshness, self.clock, self.reaching)
         return [result.outcome for result in await inbox.apply(listening, events, self.clock)]
 
     async def prepare(self) -> bool:
         """Take one step of preparation."""
-        return await prepare.step(self.db, self.vault, self.how, self.clock)
+        how = replace(self.how, reaching=self.reaching, producer=self.producer)
+        return await prepare.step(self.db, self.vault, how, self.clock)
 
     async def deliver(self, hand: Any = None) -> bool:
         """Take one step of delivery, on both channels unless one is named."""
         channels = [hand] if hand is not None else [self.sms, self.email]
         steps = [
-            delivery.step(Delivery(self.db, self.vault, channel, self.patience, self.clock))
+            delivery.step(
+                Delivery(
+                    self.db,
+                    self.vault,
+                    channel,
+                    self.patience,
+                    self.clock,
+                    self.rules,
+                    self.reaching,
+                    self.producer,
+                )
+            )
             for channel in channels
         ]
         return any([await step for step in steps])
