@@ -78,20 +78,29 @@ class Apart(Engine):
         process.stdin.write(orjson.dumps(told) + b"\n")
         await process.stdin.drain()
         if dies:
-            await asyncio.sleep(self._luck.uniform(0.0, 0.06))
+            await asyncio.sleep(self._luck.uniform(0.0, 0.04))
             process.kill()
-        while line := await process.stdout.readline():
+        done = await self._read(process.stdout)
+        if dies or not done:
+            await self._buried(process, dies=dies)
+        return done
+
+    async def _read(self, out: asyncio.StreamReader) -> bool:
+        """Take what the process says; return whether it came to an end with its work."""
+        while line := await out.readline():
             if line == DONE:
                 return True
             if line.endswith(b"}\n"):  # the last line of a dead process may be half a one
                 self._said.append(decode(line.rstrip()))
+        return False
+
+    async def _buried(self, process: asyncio.subprocess.Process, *, dies: bool) -> None:
         status = await process.wait()
         if not dies:
             raise SystemError(f"the process ended with {status}")
         self._process = None
         self.kills -= 1
         self.restarts += 1
-        return False
 
     async def _born(self) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
@@ -115,6 +124,7 @@ async def live(url: str, key: str) -> None:
     """Be the process: do what each line asks for."""
     clock = Clock(datetime.fromisoformat("2000-01-01T00:00:00+00:00"))
     engine = Engine(settings_of(url, encryption_keys=key), clock, 0, deaths=0.0)
+    engine.doubt = True
     out = sys.stdout.buffer
 
     def say(event: Event) -> None:

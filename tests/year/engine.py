@@ -83,7 +83,8 @@ class Engine:
         self._fate = random.Random(seed)
         self._dies_next = False
         self._ran: dict[str, datetime] = {}
-        self._doubt = False
+        self.doubt = False
+        """Whether somebody else may have written what is to be published."""
         self.autopay: Autopay
         self.consumer: Consumer
         self.loops: Sequence[Loop]
@@ -108,7 +109,7 @@ class Engine:
     async def restart(self) -> None:
         """Come back after a death."""
         self.restarts += 1
-        self._doubt = True
+        self.doubt = True
         await self.db.close()
         self.start()
 
@@ -143,7 +144,7 @@ class Engine:
         """Publish what is due; return whether anything was."""
         signal = self.db.signal(outbox.SIGNAL)
         # Nobody has written anything since, unless one who has died had it in hand.
-        if not (signal.is_set() or self._doubt):
+        if not (signal.is_set() or self.doubt):
             return False
         signal.clear()
         publisher = _Publisher(hear)
