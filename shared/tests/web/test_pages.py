@@ -131,7 +131,7 @@ async def test_static_files_are_kept_for_ever_under_their_version(client: Client
     answer = await client.get(address)
     assert answer.content_type == "text/css"
     assert "immutable" in answer.headers["Cache-Control"]
-    assert len(await answer.read()) <= 7000
+    assert len(await answer.read()) <= 7200
     other = await client.get("/cabinet/static/saldo.css?v=old")
     assert other.headers["Cache-Control"] == "no-cache"
     assert (await client.get("/cabinet/static/..%2Fpages.py")).status == 404
