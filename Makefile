@@ -78,6 +78,12 @@ bench-fees: $(DEV_READY) ## Charge the fees of 200 000 contracts, once killed fi
 autopay-year: $(DEV_READY) ## A year of 20 000 mandates on a virtual clock, under several retry rules
 	PYTHONPATH=tests .venv/bin/python -m year.play $(ARGS)
 
+bench-messages: $(DEV_READY) ## Prepare and send queues of 1 000 and 100 000 messages on both databases
+	PYTHONPATH=tests .venv/bin/python -m bench.messages $(ARGS)
+
+notices-month: $(DEV_READY) ## Low-balance notices of 100 000 contracts in a simulated month: told once, none missed
+	PYTHONPATH=tests .venv/bin/python -m bench.notices_month $(ARGS)
+
 fuzz-api: $(DEV_READY) ## Send two APIs whatever their documents allow and forbid (EXAMPLES=100 of each kind)
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),100) .venv/bin/python -m pytest -s --timeout 0 tests/contract/test_core_api.py tests/contract/test_autopay_api.py $(ARGS)
 

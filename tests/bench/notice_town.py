@@ -89,9 +89,10 @@ def reachable(contract: int) -> bool:
 class Month:
     """What happens to one contract in a month."""
 
-    def __init__(self, contract: int, seed: int) -> None:
+    def __init__(self, contract: int, seed: int, days: int = DAYS) -> None:
         self._dice = random.Random(f"{seed}:{contract}")
         self._contract = contract
+        self._days = days
         self._balance = self._dice.randrange(10_000, 90_000)
         self._state = State(armed=True, crossing=0)
         self.crossings: list[Crossing] = []
@@ -100,7 +101,7 @@ class Month:
 
     def _live(self, fee: int) -> None:
         payments: list[tuple[datetime, int]] = []
-        for day in range(DAYS):
+        for day in range(self._days):
             midnight = START + day * _DAY
             while payments and payments[0][0] < midnight + _FEE_AT:
                 self._pay(*payments.pop(0))
@@ -108,7 +109,7 @@ class Month:
             if self._move(at, -fee):
                 payments = sorted(payments + self._answer(at))
         for payment in payments:
-            if payment[0] < START + DAYS * _DAY:
+            if payment[0] < START + self._days * _DAY:
                 self._pay(*payment)
 
     def _answer(self, at: datetime) -> list[tuple[datetime, int]]:

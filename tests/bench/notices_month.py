@@ -16,7 +16,6 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,19 +27,9 @@ from uuid import UUID
 import structlog
 from sqlalchemy import func, select
 
-from bench.notice_town import (
-    DAYS,
-    START,
-    Crossing,
-    Happened,
-    Month,
-    event_of,
-    number,
-    people,
-    reachable,
-    zone,
-)
-from notifier import consumer, delivery, journal, prepare
+from bench.notice_town import DAYS, START, Crossing, Happened, Month, event_of, people
+from bench.notice_verdict import AGE, QUIET, REMIND_AFTER, judge
+from notifier import consumer, delivery, prepare
 from notifier.channels.port import Accepted, ChannelName, Outcome, Outgoing, Temporary
 from notifier.consumer import Freshness
 from notifier.delivery import Delivery, Patience
@@ -49,7 +38,6 @@ from notifier.limits import Limits
 from notifier.message_table import UNSENT, message
 from notifier.migrations import SCHEMAS
 from notifier.prepare import Preparation
-from notifier.quiet import QuietHours, allowed_from, parse
 from notifier.reach import Reaching
 from servers import databases
 from servers.postgres import PrivatePostgres
@@ -62,11 +50,6 @@ from shared.events import Event
 CONTRACTS: Final = 100_000
 BATCH: Final = 500
 STEP: Final = timedelta(minutes=30)
-SLACK: Final = 3 * STEP
-"""Within this after the first moment at which somebody may be told they are told."""
-AGE: Final = timedelta(days=1)
-REMIND_AFTER: Final = timedelta(days=3)
-QUIET: Final[QuietHours | None] = parse("21:00-09:00")
 REACHING: Final = Reaching(channels=("sms",))
 RULES: Final = Rules(QUIET, Limits(5, 15), REMIND_AFTER, 1)
 PATIENCE: Final = Patience(9, (timedelta(seconds=30),), timedelta(seconds=15), 10**9)
@@ -118,6 +101,8 @@ class Town:
     url: str
     contracts: int
     seed: int
+    days: int = DAYS
+    step: timedelta = STEP
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
     vault: Vault = field(default_factory=lambda: Vault([new_encryption_key()]))
     crossings: list[Crossing] = field(default_factory=list)
@@ -134,19 +119,19 @@ class Town:
         await self._hear(db, people(self.contracts))
         coming = self._coming()
         waiting = next(coming, None)
-        end = START + timedelta(days=DAYS + 4)
+        end = START + timedelta(days=self.days + 4)
         while self.clock() < end:
             # Steps in which nothing is due are passed over.
             told = waiting.heard_at if waiting is not None else end
             soon = min(told, await next_due(db), end) - self.clock()
-            self.clock.advance(max(1, -(-soon // STEP)) * STEP)
+            self.clock.advance(max(1, -(-soon // self.step)) * self.step)
             due: list[Happened] = []
             while waiting is not None and waiting.heard_at <= self.clock():
                 due.append(waiting)
                 waiting = next(coming, None)
             await self._hear(db, map(event_of, due))
             self.steps += 1
-            if self.steps % 50 == 0:
+            if self.steps % 100 == 0:
                 print(f"{self.clock():%d %B %H:%M}: {len(provider.sent)} sent", flush=True)
             try:
                 await self._work(db, provider)
@@ -159,7 +144,7 @@ class Town:
     def _coming(self) -> Iterator[Happened]:
         happened: list[Happened] = []
         for contract in range(self.contracts):
-            month = Month(contract, self.seed)
+            month = Month(contract, self.seed, self.days)
             happened += month.happened
             self.crossings += month.crossings
         happened.sort(key=lambda said: said.heard_at)
@@ -199,59 +184,14 @@ async def next_due(db: Database) -> datetime:
     return first or START + timedelta(days=1000)
 
 
-def judge(town: Town, provider: Provider) -> tuple[Counter[str], list[str]]:
-    """Hold each crossing against what was sent; return the counts and what is wrong."""
-    counts: Counter[str] = Counter()
-    found: list[str] = []
-    for fall in town.crossings:
-        counts["crossings"] += 1
-        words = (f"notifier:{fall.number}", number(fall.contract))
-        told = provider.sent.get(journal.message_id(*words, "low_balance", "sms"))
-        reminded = provider.sent.get(journal.message_id(*words, "low_balance_reminder", "sms"))
-        verdict = _verdict(fall, told)
-        counts[verdict] += 1
-        if verdict in ("missed", "told after paying", "told in quiet hours"):
-            found.append(f"{words[1]}, crossing {fall.number} of {fall.at}: {verdict}, {told}")
-        if reminded is not None:
-            counts["reminded"] += 1
-            if told is None or reminded < told + REMIND_AFTER or _heard_of_it(fall, reminded):
-                found.append(f"{words[1]}, crossing {fall.number}: reminded at {reminded}")
-    if provider.twice:
-        found.append(f"{provider.twice} messages were sent twice")
-    return counts, found
-
-
-def _verdict(fall: Crossing, told: datetime | None) -> str:
-    if not reachable(fall.contract):
-        return "unreachable" if told is None else "told without an address"
-    if told is not None:
-        if allowed_from(QUIET, zone(fall.contract), told) > told:
-            return "told in quiet hours"
-        if _heard_of_it(fall, told):
-            return "told after paying"
-        paid = fall.covered_at is not None and fall.covered_at < told
-        return "told before the payment was heard of" if paid else "told"
-    latest = allowed_from(QUIET, zone(fall.contract), fall.heard_at) + SLACK
-    latest = max(latest, allowed_from(QUIET, zone(fall.contract), latest))
-    if fall.sure_at is not None and fall.sure_at <= latest:
-        return "paid before it could be told"
-    if latest >= fall.at + AGE:
-        return "heard of too late"
-    return "missed"
-
-
-def _heard_of_it(fall: Crossing, told: datetime) -> bool:
-    # What was heard in the last step was heard before anything left in it.
-    return fall.sure_at is not None and fall.sure_at <= told
-
-
-async def live(url: str, contracts: int, seed: int) -> tuple[str, list[str]]:
+async def live(town: Town) -> tuple[str, list[str]]:
     """Live through the month; return a report and what is wrong."""
     begun = time.monotonic()
-    town = Town(url, contracts, seed)
     provider = await town.run()
-    counts, found = judge(town, provider)
-    lines = [f"{contracts} contracts, {DAYS} days in {time.monotonic() - begun:,.0f} s"]
+    counts, found = judge(town.crossings, provider.sent, 3 * town.step)
+    if provider.twice:
+        found.append(f"{provider.twice} messages were sent twice")
+    lines = [f"{town.contracts} contracts, {town.days} days in {time.monotonic() - begun:,.0f} s"]
     lines.append(f"{town.heard} events heard, {len(provider.sent)} messages sent")
     lines.append(f"{provider.kills} kills, {provider.doubts} messages in doubt were asked about")
     lines += [f"{count:>8} {what}" for what, count in sorted(counts.items())]
@@ -269,12 +209,12 @@ def main(given: Sequence[str] | None = None) -> int:
     if args.sqlite:
         with tempfile.TemporaryDirectory() as folder:
             url = f"sqlite+aiosqlite:///{folder}/notifier.db"
-            report, found = asyncio.run(live(url, args.contracts, args.seed))
+            report, found = asyncio.run(live(Town(url, args.contracts, args.seed)))
     else:
         # What is proved here does not hang on the disk.
         with PrivatePostgres({"fsync": "off", "synchronous_commit": "off"}) as server:
             url = asyncio.run(databases.create(server.url, databases.fresh_name("month")))
-            report, found = asyncio.run(live(url, args.contracts, args.seed))
+            report, found = asyncio.run(live(Town(url, args.contracts, args.seed)))
     print(report)
     for line in found[:50]:
         print(f"WRONG {line}", file=sys.stderr)

@@ -154,7 +154,7 @@ async def _page(
         wrong={each.field: each.text for each in wrong},
         said=said or {},
         codes={channel: addresses.masked(each) for channel, each in codes.items()},
-        **_shown(here, entry, found),
+        **_shown(here, entry, found) | _typed(here, said or {}),
     )
 
 
@@ -185,6 +185,13 @@ def _shown(here: Choosing, entry: Entry, found: Preference) -> dict[str, Any]:
         "days_max": DAYS_MAX,
         "speaks": chosen.language or "",
     }
+
+
+def _typed(here: Choosing, said: Mapping[str, str]) -> dict[str, Any]:
+    """Return the boxes as they were ticked, where the form comes back with a complaint."""
+    if said.get("act") != "save":
+        return {}
+    return {"used": [channel for channel in _channels(here) if said.get(f"use_{channel}")]}
 
 
 def _out(request: web.Request, link: Link, *, done: bool) -> web.Response:
