@@ -32,18 +32,18 @@ def test_five_weeks_of_a_few_mandates(sqlite_databases: Databases) -> None:
 def test_a_process_that_is_killed_charges_nobody_twice(postgres_databases: Databases) -> None:
     url = postgres_databases("autopay")
 
-    async def days(count: int) -> World:
+    async def hours(count: int) -> World:
         await migrate(url)
-        engine = Apart(url, Clock(BEGUN), seed=1, kills=3)
-        world = World(engine, 1, 12, play.START, count)
+        engine = Apart(url, Clock(BEGUN), seed=1, kills=2)
+        world = World(engine, 1, 12, play.START, 2)
         await world.open()
-        for _ in range(24 * count):
+        for _ in range(count):
             await world.hour()
         await engine.close()
         return world
 
-    world = asyncio.run(days(2))
+    world = asyncio.run(hours(36))
 
     assert found(world) == []
-    assert world.engine.restarts == 3
+    assert world.engine.restarts == 2
     assert any(one.outcome == "succeeded" for one in world.bank.charges.values())
