@@ -182,10 +182,9 @@ async def test_a_state_without_a_contract_is_no_state(world: World, said: Said) 
                 await access.keep(tx, [bad], world.clock())
 
 
-async def test_a_subscriber_is_not_told_by_message(world: World, said: Said) -> None:
+async def test_a_subscriber_is_told_beside_the_controller(world: World, said: Said) -> None:
     assert await world.hear(said.access("1", 1)) == [Outcome.DONE]
-    await world.prepare()
-    assert await world.rows() == []
+    assert {(row.kind, row.state) for row in await world.rows()} == {("blocked", "new")}
 
 
 async def test_a_lost_answer_is_repeated_under_the_same_id(
