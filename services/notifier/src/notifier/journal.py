@@ -73,8 +73,7 @@ async def add(
 ) -> None:
     """Write a row for each notice and channel; what is already known is left as it is.
 
-    `channels` are those of the installation; a kind goes to those of them that it knows. Nobody
-    looks at the rows before `due_at`.
+    `channels` are those there are; a kind goes to some. Nobody looks at a row before `due_at`.
     """
     rows = [
         _row(n, channel, at, due_at or at, state, reason)
@@ -98,7 +97,7 @@ async def add_written(
     expires_at: datetime,
 ) -> UUID:
     """Write a message whose words exist already, sealed under a key; it is ready at once."""
-    this, (words, key_id) = uuid4(), sealed
+    this = uuid4()
     row = {
         "id": this,
         "fact": str(this),
@@ -113,8 +112,8 @@ async def add_written(
         "created_at": at,
         "expires_at": expires_at,
         "due_at": at,
-        "sealed": words,
-        "key_id": key_id,
+        "sealed": sealed[0],
+        "key_id": sealed[1],
     }
     await tx.execute(insert(message).values(row))
     raise_signal(tx, ready_signal(channel))
