@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+
+import pytest
 
 from autopay.case import State
 from shared.inbox import Outcome
@@ -127,7 +129,26 @@ async def test_nobody_is_charged_at_night(light: World, said: Said) -> None:
     await light.until(light.NOON + 10 * HOUR)
     await light.hear(said.low())
     charge = await light.charge()
-    assert charge.charge_at.isoformat() == "2026-11-23T06:00:00+00:00"
+    # It is said in the morning: at night nobody would hear of it before it is made.
+    assert charge.announce_at is not None
+    assert charge.announce_at.isoformat() == "2026-11-23T06:00:00+00:00"
+    assert charge.charge_at.isoformat() == "2026-11-23T07:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("low", "said_at", "charge_at"),
+    [("17:30", "22T17:30", "23T06:00"), ("17:50", "23T06:00", "23T07:00")],
+)
+async def test_what_is_for_the_morning_is_said_the_day_before(
+    light: World, said: Said, low: str, said_at: str, charge_at: str
+) -> None:
+    await light.begin()
+    await light.until(datetime.fromisoformat(f"2026-11-22T{low}+00:00"))
+    await light.hear(said.low())
+    charge = await light.charge()
+    assert charge.announce_at is not None
+    found = [f"{each:%dT%H:%M}" for each in (charge.announce_at, charge.charge_at)]
+    assert found == [said_at, charge_at]
 
 
 async def test_a_scheduler_that_was_dead_does_what_is_due_once(light: World, said: Said) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from autopay.case import State
@@ -79,6 +80,32 @@ async def test_the_day_of_other_terms_begins_anew(light: World) -> None:
     await light.act("change", mandate, replace(light.DAY, day_of_month=23))
     await light.until(light.NOON + 4 * HOUR)
     assert (await light.charge()).occasion == "day:2026-11-23"
+
+
+async def test_another_day_takes_the_place_of_one_that_is_planned(light: World) -> None:
+    mandate = await light.begin(light.DAY)
+    await light.until(light.NOON + 2 * DAY)
+    assert (await light.charge()).occasion == "day:2026-11-25"
+    await light.act("change", mandate, replace(light.DAY, day_of_month=28))
+    await light.until(light.NOON + 5 * DAY)
+    await light.until(light.NOON + 6 * DAY)
+    assert [each.occasion for each in await light.charges() if each.requested_at] == [
+        "day:2026-11-28"
+    ]
+
+
+@pytest.mark.parametrize(("ends", "charged"), [(True, []), (False, ["day:2026-11-25"])])
+async def test_a_day_within_a_pause_is_passed_over(
+    light: World, ends: bool, charged: list[str]
+) -> None:
+    mandate = await light.begin(light.DAY)
+    await light.until(light.NOON + 2 * DAY)
+    await light.act("pause", mandate, date(2026, 11, 27))
+    if not ends:
+        await light.act("resume", mandate)
+    await light.until(light.NOON + 4 * DAY + 23 * HOUR)
+    await light.until(light.NOON + 6 * DAY)
+    assert [each.occasion for each in await light.charges() if each.requested_at] == charged
 
 
 async def test_fees_that_are_near_are_charged_what_is_needed(world: World, said: Said) -> None:

@@ -90,6 +90,13 @@ def test_every_month_of_two_years_has_its_day(rules: Rules) -> None:
     assert {"day:2027-02-28", "day:2028-02-29", "day:2028-04-30"} <= opened
 
 
+def test_a_clock_that_was_years_ahead_leaves_no_years_out(rules: Rules) -> None:
+    ahead = date(2029, 1, 25)
+    case = Case("1", Account("1"), mandate(25, "Europe/Moscow"), ahead, usable=frozenset({CARD}))
+    acts = decide(case, rules, Cause(), AT + 48 * HOUR)
+    assert (acts.next_day, list(acts.occasions)) == (date(2026, 12, 25), ["day:2026-11-25"])
+
+
 def planned(state: State = State.REQUESTED) -> Charge:
     return Charge(
         id="c-1",
@@ -123,6 +130,13 @@ def test_money_is_money_in_any_order(order: tuple[Outcome, ...]) -> None:
     for said in order:
         charge = conclude(charge, said, AT).charge
     assert charge.state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize(("contract", "state"), [(None, "succeeded"), ("2", "requested")])
+def test_a_charge_is_concluded_by_news_of_its_own_contract(contract: str, state: str) -> None:
+    concluded = conclude(planned(), replace(PAID, contract=contract), AT)
+    assert concluded.charge.state == state
+    assert concluded.alarm == (None if contract is None else "autopay_charge_foreign")
 
 
 @settings(max_examples=40)

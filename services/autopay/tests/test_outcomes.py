@@ -210,3 +210,19 @@ async def test_another_amount_that_was_paid_counts_as_it_was_paid(light: World, 
         "autopay_amount_changed",
     ]
     assert [each.amount_kopecks for each in await light.charges()] == [1_000]
+
+
+async def test_a_cap_that_is_reached_is_said_again_after_a_change(light: World, said: Said) -> None:
+    small = replace(light.BALANCE, cap_kopecks=60_000)
+    mandate = await light.begin(small)
+    await light.hear(said.low())
+    await light.until((await light.charge()).charge_at)
+    charge = await light.charge()
+    await light.hear(
+        said.paid(charge), said.posted(charge, balance_kopecks=7_000, available_kopecks=7_000)
+    )
+    with capture_logs() as heard:
+        await light.act("change", mandate, replace(small, cap_kopecks=60_500))
+        light.clock.advance(HOUR)
+        await light.act("change", mandate, replace(small, cap_kopecks=60_600))
+    assert _alarms(heard) == []

@@ -203,8 +203,8 @@ def test_a_charge_is_said_before_it_and_made_by_day(
         # A block on the 11th: the evening before, with less notice than usual.
         ("2026-12-10 12:00", "2026-12-10 12:00", date(2026, 12, 11), "2026-12-10 20:00"),
         ("2026-12-12 12:00", "2026-12-08 12:00", date(2026, 12, 11), "2026-12-10 20:00"),
-        # It cannot come before the block: soon after, then.
-        ("2026-12-10 22:00", "2026-12-10 22:00", date(2026, 12, 11), "2026-12-11 09:00"),
+        # It cannot come before the block: soon after, then; at night nobody is told.
+        ("2026-12-10 22:00", "2026-12-10 22:00", date(2026, 12, 11), "2026-12-11 10:00"),
         ("2026-12-11 10:00", "2026-12-11 10:00", date(2026, 12, 11), "2026-12-11 11:00"),
     ],
 )

@@ -13,7 +13,7 @@ from autopay.acts import Acts
 from autopay.autopay import Rules
 from autopay.case import Occasion
 from autopay.mandate import Mandate, Trigger
-from autopay.schedule import day_of, moment, next_day
+from autopay.schedule import day_in, day_of, moment, next_day
 
 _MISSED_MAX: Final = 100
 
@@ -31,11 +31,24 @@ def opens_at(day: date, mandate: Mandate, rules: Rules) -> datetime:
     return moment(day, rules.notice.hours.start, mandate.terms.zone) - rules.notice.length
 
 
+def is_passed_over(acts: Acts, mandate: Mandate, occasion: Occasion) -> bool:
+    """Say whether a day that is open is none of the mandate's, or lies in a pause that is over."""
+    day, chosen, until = occasion.day, mandate.terms.day_of_month, mandate.paused_until
+    if mandate.terms.trigger is not Trigger.DAY or day is None or chosen is None:
+        return False
+    over = until is not None and day < until <= day_of(acts.at, mandate.terms.zone)
+    return over or day_in(day, chosen) != day
+
+
 def open_days(acts: Acts, mandate: Mandate, rules: Rules) -> None:
     """Open the day that is due, pass over those that were missed, and ask for the next look."""
     chosen = mandate.terms.day_of_month
     if mandate.terms.trigger is not Trigger.DAY or chosen is None or acts.next_day is None:
         return
+    soon = next_day(chosen, day_of(acts.at, mandate.terms.zone))
+    if acts.next_day > next_day(chosen, soon):
+        # The clock has been ahead; a day that was opened then is known, and not opened again.
+        acts.next_day = soon
     for _ in range(_MISSED_MAX):
         if opens_at(acts.next_day, mandate, rules) > acts.at:
             break

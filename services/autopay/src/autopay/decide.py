@@ -12,7 +12,7 @@ from typing import Final
 
 from autopay.acts import Acts, Failed
 from autopay.autopay import Rules
-from autopay.calendar_days import open_days
+from autopay.calendar_days import is_passed_over, open_days
 from autopay.case import IN_FLIGHT, UPCOMING, Case, Cause, Charge, Occasion
 from autopay.going_on import after_failure
 from autopay.mandate import Mandate
@@ -92,6 +92,8 @@ def _open(acts: Acts, mandate: Mandate, rules: Rules, cause: Cause) -> None:
             acts.close(occasion, "changed")
         elif 0 < occasion.number < newest:
             acts.close(occasion, "superseded")
+        elif is_passed_over(acts, mandate, occasion):
+            acts.close(occasion, "changed")
     if cause.look and not own and _low(acts, mandate):
         key = f"{LOOK}:{mandate.id.hex[:12]}:{mandate.revision}"
         acts.keep(Occasion(acts.case.contract, key, trigger, 0, acts.at, mandate.id))
@@ -135,7 +137,7 @@ def _tell(acts: Acts, mandate: Mandate, failed: Charge, next_try: Decision, rule
         return
     if any(isinstance(each, Failed) for each in acts.told):
         return
-    if needed(mandate, occasion, acts.case.account, rules.limits) is None:
+    if needed(mandate, occasion, acts.case.account, rules.limits, acts.at) is None:
         return
     again = acts.charge
     if again is not None and again.state not in UPCOMING:

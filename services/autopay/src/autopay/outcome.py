@@ -75,7 +75,8 @@ def read(event: Event) -> Outcome | None:
 
 def conclude(charge: Charge, said: Outcome, at: datetime) -> Concluded:
     """Return a charge after news of it; news that is known already changes nothing."""
-    if said.provider != charge.method.provider:
+    foreign = said.contract not in (None, charge.contract)
+    if foreign or said.provider != charge.method.provider:
         return Concluded(charge, "autopay_charge_foreign")
     if said.succeeded:
         return _succeeded(charge, said, at)

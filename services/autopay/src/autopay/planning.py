@@ -21,11 +21,12 @@ CHARGES_MAX: Final = 100
 
 def plan(acts: Acts, mandate: Mandate, occasion: Occasion, rules: Rules, cause: Cause) -> None:
     """Plan the next charge of an open occasion, or say why there is none."""
-    sum_ = needed(mandate, occasion, acts.case.account, rules.limits)
+    sum_ = needed(mandate, occasion, acts.case.account, rules.limits, acts.at)
     if waits_for_news(acts, rules) or _held(acts, occasion):
         return
     if sum_ is None:
-        if occasion.day is not None and occasion.day < day_of(acts.at, mandate.terms.zone):
+        # A need that was met is over: later the fees themselves have taken the money.
+        if occasion.day is not None:
             acts.close(occasion, "paid")
     elif mandate.skip_next:
         acts.mandate = replace(mandate, skip_next=False)
@@ -108,7 +109,7 @@ def _add(
     rules: Rules,
     cause: Cause,
 ) -> None:
-    number = occasion.charges + 1
+    number, zone = occasion.charges + 1, mandate.terms.zone
     this = charge_id(occasion.contract, occasion.key, number)
     acts.keep(replace(occasion, charges=number, hold=None, hold_until=None))
     acts.put(
@@ -122,7 +123,7 @@ def _add(
             method=method,
             amount_kopecks=kopecks,
             state=State.PLANNED,
-            announce_at=announce_at(acts.at, at, notice_of(occasion, rules, number)),
+            announce_at=announce_at(acts.at, at, notice_of(acts, occasion, rules), zone),
             charge_at=at,
             created_at=acts.at,
             correlation_id=cause.correlation_id or this.replace("-", ""),

@@ -128,6 +128,17 @@ class Notice:
     """How long before a block the money is to be there."""
 
 
+def heard_at(said_at: datetime, notice: Notice, zone: ZoneInfo) -> datetime:
+    """Return from when on a notice counts: by day, and not just before the day ends.
+
+    Those who are told are not disturbed at night, so what is said then is heard in the morning.
+    """
+    begun = within_hours(said_at, notice.hours, zone)
+    known = begun + notice.least
+    later = within_hours(known, notice.hours, zone)
+    return begun if later == known else later
+
+
 def charge_moment(
     wanted: datetime,
     said_at: datetime,
@@ -142,10 +153,11 @@ def charge_moment(
     moment before that day that leaves the least notice. Where the block comes sooner than that, the
     charge comes after the least notice, so that the block lasts no longer than it must.
     """
-    usual = within_hours(max(wanted, said_at + notice.length), notice.hours, zone)
+    heard = heard_at(said_at, notice, zone)
+    usual = within_hours(max(wanted, heard + notice.length), notice.hours, zone)
     if blocks_on is None:
         return usual
     last = last_within(moment(blocks_on, time(), zone), notice.hours, zone, notice.spare)
     if usual <= last:
         return usual
-    return max(last, within_hours(said_at + notice.least, notice.hours, zone))
+    return max(last, within_hours(heard + notice.least, notice.hours, zone))

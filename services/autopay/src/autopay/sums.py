@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from autopay.case import SPENT, Account, Charge, Occasion
 from autopay.mandate import Limits, Mandate, Trigger
-from autopay.schedule import month_of
+from autopay.schedule import day_of, month_of
 
 
 class Sum(NamedTuple):
@@ -19,13 +19,15 @@ class Sum(NamedTuple):
     """A sum that was agreed to is charged whole or not at all."""
 
 
-def needed(mandate: Mandate, occasion: Occasion, account: Account, limits: Limits) -> Sum | None:
+def needed(
+    mandate: Mandate, occasion: Occasion, account: Account, limits: Limits, at: datetime
+) -> Sum | None:
     """Return what an occasion needs as the contract stands; None where it needs nothing."""
     terms = mandate.terms
     if terms.trigger is Trigger.DAY:
         missing: int | None = terms.amount_kopecks
     elif terms.trigger is Trigger.FEE:
-        missing = _first(account.needed, occasion.needed_kopecks)
+        missing = _for_fees(occasion, account, later=_is_over(mandate, occasion, at))
     else:
         missing = _below(terms.threshold_kopecks or 0, occasion, account)
     if missing is None or missing <= 0:
@@ -59,6 +61,23 @@ def spent(mandate: Mandate, charges: Sequence[Charge], at: datetime) -> int:
         and charge.requested_at is not None
         and begins <= charge.requested_at < ends
     )
+
+
+def _is_over(mandate: Mandate, occasion: Occasion, at: datetime) -> bool:
+    return occasion.day is not None and occasion.day < day_of(at, mandate.terms.zone)
+
+
+def _for_fees(occasion: Occasion, account: Account, *, later: bool) -> int | None:
+    """Return what is still missing for a day of fees: what has come since it was said is taken off.
+
+    What core-billing recommends meanwhile may be for other fees. Once they have been charged, a
+    contract that still has its services lacks no more than it owes.
+    """
+    missing, then, now = occasion.needed_kopecks, occasion.balance_kopecks, account.balance_kopecks
+    if missing is None or then is None or now is None:
+        return missing
+    missing -= max(0, now - then)
+    return min(missing, -now) if later and now < 0 and not account.blocked else missing
 
 
 def _below(threshold: int, occasion: Occasion, account: Account) -> int | None:

@@ -61,7 +61,7 @@ def _event(autopay: Autopay, acts: Acts, telling: Telling, correlation_id: str) 
         body: EventData = _failed(autopay, acts, telling)
         subject, revision = telling.charge_id, f"failed:{telling.reason}"
         if telling.method is None:
-            revision = f"{telling.reason}:{acts.at.date().isoformat()}"
+            revision = f"{telling.reason}:{acts.at.isoformat()}"
     else:
         body = _of_charge(autopay, acts, telling)
         subject, revision = telling.charge.id, _ONCE

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from autopay.acts import Acts
 from autopay.autopay import Rules
 from autopay.case import Account, Occasion, State
 from autopay.mandate import Mandate, MethodName, Trigger
-from autopay.schedule import Notice, charge_moment, day_of, moment, within_hours
+from autopay.schedule import Notice, charge_moment, day_of, last_within, moment, within_hours
 
 
 def waits_for_news(acts: Acts, rules: Rules) -> bool:
@@ -25,9 +26,11 @@ def waits_for_news(acts: Acts, rules: Rules) -> bool:
     )
 
 
-def notice_of(occasion: Occasion, rules: Rules, number: int) -> Notice:
-    """Return how long before a charge it is said: what was said to be tried again, shortly."""
-    short = occasion.why == Trigger.BALANCE or number > 1
+def notice_of(acts: Acts, occasion: Occasion, rules: Rules) -> Notice:
+    """Return how long before a charge it is said: what has been tried already, shortly."""
+    own = (each for each in acts.charges.values() if each.occasion == occasion.key)
+    tried = any(each.requested_at is not None for each in own)
+    short = occasion.why == Trigger.BALANCE or tried
     return rules.notice_balance if short else rules.notice
 
 
@@ -41,7 +44,7 @@ def charge_at(
 ) -> datetime:
     """Return when an occasion may be charged by a method that is free from a moment on."""
     zone = mandate.terms.zone
-    notice = notice_of(occasion, rules, occasion.charges + 1)
+    notice = notice_of(acts, occasion, rules)
     if occasion.why == Trigger.DAY and occasion.day is not None:
         free_from = max(free_from, moment(occasion.day, notice.hours.start, zone))
     # Where something forbids an earlier moment, not even a block allows it.
@@ -52,9 +55,16 @@ def charge_at(
     return within_hours(max(found, paused_until(acts, method) or found), notice.hours, zone)
 
 
-def announce_at(at: datetime, charge_at_: datetime, notice: Notice) -> datetime | None:
-    """Return when a charge is said; None where it is made without notice."""
-    return max(at, charge_at_ - notice.length) if notice.length else None
+def announce_at(
+    at: datetime, charge_at_: datetime, notice: Notice, zone: ZoneInfo
+) -> datetime | None:
+    """Return when a charge is said; None where it is made without notice.
+
+    It is said by day, for at night nobody is told: the day before, if need be.
+    """
+    if not notice.length:
+        return None
+    return max(at, last_within(charge_at_, notice.hours, zone, notice.length))
 
 
 def paused_until(acts: Acts, method: MethodName) -> datetime | None:

@@ -12,7 +12,7 @@ from autopay.acts import Acts, Requested, Upcoming
 from autopay.autopay import Rules
 from autopay.case import Charge, Occasion, State
 from autopay.mandate import Mandate, Trigger
-from autopay.schedule import charge_moment, within_hours
+from autopay.schedule import charge_moment, heard_at, within_hours
 from autopay.sums import Sum, needed, within_cap
 from autopay.timing import notice_of, paused_until, waits_for_news
 
@@ -24,7 +24,7 @@ def go_on(acts: Acts, mandate: Mandate, occasion: Occasion | None, rules: Rules)
         return False
     sum_ = None
     if occasion is not None and occasion.key == charge.occasion:
-        sum_ = needed(mandate, occasion, acts.case.account, rules.limits)
+        sum_ = needed(mandate, occasion, acts.case.account, rules.limits, acts.at)
     if occasion is None or sum_ is None or waits_for_news(acts, rules):
         acts.drop("paid")
         return False
@@ -44,9 +44,9 @@ def _announce(
     acts: Acts, mandate: Mandate, occasion: Occasion, charge: Charge, sum_: Sum, rules: Rules
 ) -> bool:
     """Say what will be charged and when; where that is late, the charge comes later, too."""
-    notice = notice_of(occasion, rules, charge.number)
+    notice = notice_of(acts, occasion, rules)
     at = charge.charge_at
-    if acts.at + notice.least > at:
+    if heard_at(acts.at, notice, mandate.terms.zone) + notice.least > at:
         at = charge_moment(at, acts.at, notice, mandate.terms.zone)
     amount = within_cap(sum_, mandate, list(acts.charges.values()), rules.limits, at)
     if amount is None:

@@ -128,8 +128,10 @@ def _planned(mandate: Mandate, case: Case, charge: Charge) -> Coming:
 
 
 def _lines(case: Case, occasion: Occasion | None) -> tuple[NeededLine, ...]:
-    """Return core's own explanation: the newest one, else that of the occasion."""
-    for said in (case.account.lines, occasion.lines if occasion is not None else "[]"):
+    """Return core's own explanation: the newest one, else that of the occasion; of fees its own."""
+    own = occasion.lines if occasion is not None else "[]"
+    fees = occasion is not None and occasion.why == Trigger.FEE
+    for said in (own,) if fees else (case.account.lines, own):
         if lines := _LINES.validate_json(said):
             return lines
     return ()
