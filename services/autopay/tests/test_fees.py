@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from autopay.case import State
+from autopay.mandate import MethodName
 
 if TYPE_CHECKING:
     from conftest import Said, World
@@ -58,3 +59,34 @@ async def test_a_charge_that_is_planned_anew_has_the_whole_notice(light: World, 
     await light.hear(said.fee())
     await light.act("change", mandate, replace(light.FEE, cap_kopecks=200_000))
     assert (await light.charge()).charge_at == light.NOON + 24 * HOUR
+
+
+async def test_fees_that_a_new_mandate_finds_are_charged(world: World, said: Said) -> None:
+    mandate = await world.begin(world.FEE)
+    await world.hear(said.fee())
+    await world.act("revoke", mandate, "asked")
+    other = MethodName("yookassa:100500", "m-3")
+    await world.hear(said.saved(other))
+    made = await world.create(replace(world.FEE, method=other, reserve=None))
+    charge = await world.charge()
+    assert (charge.mandate_id, charge.method, charge.amount_kopecks) == (made.id, other, 60_000)
+    # What was said of the fees before comes again, and is known.
+    await world.hear(said.fee())
+    await world.until(charge.charge_at)
+    assert [each.state for each in await world.charges()] == [State.DROPPED, State.REQUESTED]
+
+
+async def test_terms_that_change_and_change_back_keep_the_fees(light: World, said: Said) -> None:
+    mandate = await light.begin(light.FEE)
+    await light.hear(said.fee())
+    await light.act("change", mandate, replace(light.DAY, day_of_month=10))
+    await light.act("change", mandate, light.FEE)
+    assert (await light.charge()).amount_kopecks == 60_000
+
+
+async def test_fees_that_were_skipped_stay_so_for_a_new_mandate(light: World, said: Said) -> None:
+    mandate = await light.begin(light.FEE)
+    await light.hear(said.fee())
+    await light.act("skip", mandate)
+    await light.act("change", mandate, replace(light.FEE, days_before=5))
+    assert [each.state for each in await light.charges()] == [State.DROPPED]

@@ -15,7 +15,7 @@ from autopay.autopay import Rules
 from autopay.calendar_days import is_passed_over, open_days
 from autopay.case import IN_FLIGHT, UPCOMING, Case, Cause, Charge, Occasion
 from autopay.going_on import after_failure
-from autopay.mandate import Mandate
+from autopay.mandate import Mandate, Trigger
 from autopay.planning import plan
 from autopay.retries import Decision
 from autopay.schedule import day_of, moment
@@ -94,9 +94,41 @@ def _open(acts: Acts, mandate: Mandate, rules: Rules, cause: Cause) -> None:
             acts.close(occasion, "superseded")
         elif is_passed_over(acts, mandate, occasion):
             acts.close(occasion, "changed")
-    if cause.look and not own and _low(acts, mandate):
-        key = f"{LOOK}:{mandate.id.hex[:12]}:{mandate.revision}"
-        acts.keep(Occasion(acts.case.contract, key, trigger, 0, acts.at, mandate.id))
+    if cause.look and not own:
+        _look(acts, mandate)
+
+
+def _look(acts: Acts, mandate: Mandate) -> None:
+    """Open what a mandate finds that is new, or has other terms: nobody says it once more."""
+    trigger, made = mandate.terms.trigger, f"{mandate.id.hex[:12]}:{mandate.revision}"
+    if trigger is Trigger.BALANCE and _low(acts, mandate):
+        acts.keep(Occasion(acts.case.contract, f"{LOOK}:{made}", trigger, 0, acts.at, mandate.id))
+    fees = _fees_left(acts, mandate) if trigger is Trigger.FEE else None
+    if fees is not None:
+        acts.keep(
+            replace(
+                fees,
+                key=f"{trigger}:{fees.day}:{made}",
+                mandate_id=mandate.id,
+                state="open",
+                reason="",
+                opened_at=acts.at,
+                closed_at=None,
+                charges=0,
+            )
+        )
+
+
+def _fees_left(acts: Acts, mandate: Mandate) -> Occasion | None:
+    """Return the fees to come that were let go only because of an earlier mandate or its terms."""
+    today = day_of(acts.at, mandate.terms.zone)
+    dated = [
+        each
+        for each in acts.occasions.values()
+        if each.why == Trigger.FEE and each.day is not None and each.day >= today
+    ]
+    newest = max(dated, key=lambda each: (each.number, each.opened_at), default=None)
+    return newest if newest is not None and newest.reason in ("revoked", "changed") else None
 
 
 def _low(acts: Acts, mandate: Mandate) -> bool:

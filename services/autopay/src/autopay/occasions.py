@@ -117,8 +117,9 @@ async def write(tx: Tx, changed: Sequence[Occasion]) -> None:
 
 
 async def of(tx: Tx, contracts: Collection[str], at: datetime) -> dict[str, list[Occasion]]:
-    """Return what is open, and the last days of the calendar even if closed, by contract."""
-    days = and_(occasion.c.why == str(Trigger.DAY), occasion.c.day > at.date() - DAYS_KNOWN)
+    """Return what is open, and the last days of calendar and fees even if closed, by contract."""
+    dated = occasion.c.why.in_([str(Trigger.DAY), str(Trigger.FEE)])
+    days = and_(dated, occasion.c.day > at.date() - DAYS_KNOWN)
     wanted = select(occasion).where(among(tx, occasion.c.contract, contracts), or_(_open, days))
     found: dict[str, list[Occasion]] = {}
     for row in await tx.execute(wanted.order_by(occasion.c.contract, occasion.c.key)):
