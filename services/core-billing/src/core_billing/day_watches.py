@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from core_billing import prospects, recommend, terms, watch_rows, watch_rules, watches
@@ -20,6 +20,7 @@ from shared.db import Tx
 from shared.events import BalanceLow, BalanceRecovered, Event
 from shared.events_billing import FeeUpcoming
 
+_MONTH: Final = timedelta(days=30)
 _NEW: Final = State(armed=True, crossing=0)
 
 
@@ -202,8 +203,11 @@ def _low(one: Verdict, at: datetime) -> BalanceLow:
 def _upcoming(
     rules: Rules, one: Verdict, lacking: Uncovered, at: datetime, correlation_id: str
 ) -> Event:
-    position = one.found.position
-    lines = recommend.for_fees(position, lacking.day)
+    position, until = one.found.position, lacking.day
+    # Fees of every day are told as one shortage: who pays it has to hear of more than its first.
+    if one.watch.watcher != DEFAULT_WATCHER and watch_rules.goes_on(position, until):
+        until += _MONTH
+    lines = recommend.for_fees(position, until)
     body = FeeUpcoming(
         contract=position.number,
         occurred_at=at,

@@ -72,6 +72,12 @@ def uncovered(position: Position, today: date, days: int) -> Uncovered | None:
     return None
 
 
+def goes_on(position: Position, day: date) -> bool:
+    """Say whether fees fall due on the day after a day of fees, too."""
+    falls = steps(position, day, day + _DAY)
+    return any(one.day > day and one.cause is Cause.FEE and one.kopecks for one in falls)
+
+
 def is_news(said_for: date | None, day: date) -> bool:
     """Say whether a day of fees is to be told after the one that was told last.
 

@@ -161,6 +161,28 @@ async def test_daily_fees_are_one_shortage(told: Any) -> None:
     assert await told.fees() == [("notifier", "A", "2026-11-28")]
 
 
+@only_sqlite
+async def test_who_pays_daily_fees_hears_of_a_month_and_again_when_it_is_over(told: Any) -> None:
+    await told.books.open("A")
+    await told.books.open("monthly")
+    for number, charging in (("A", "daily"), ("monthly", "monthly")):
+        await told.sell(number, 30_000, charging)
+        await told.set_balance(number, 0)
+        await told.hear(told.wants(number, 1, kind="fee", days=9))
+    said = [one for one in await told.said("fee.upcoming") if one["watcher"] == "autopay"]
+    first, other = said
+    assert other["needed_kopecks"] == 30_000
+    assert 30_000 < first["needed_kopecks"] < 35_000
+    await told.pay("A", first["needed_kopecks"])
+    for _ in range(30):
+        told.until(told.today + timedelta(days=1), 16)
+        await told.charge()
+        await told.walk()
+    days = [day for *one, day in await told.fees() if one == ["autopay", "A"]]
+    assert len(days) == 2
+    assert date.fromisoformat(days[1]) - date.fromisoformat(days[0]) > timedelta(days=28)
+
+
 async def test_a_watcher_hears_at_once_what_holds_already(told: Any) -> None:
     await told.books.open("A", "B")
     for number in ("A", "B"):
