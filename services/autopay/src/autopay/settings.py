@@ -44,7 +44,7 @@ class Settings(RetrySettings, Common):
     hours: Annotated[Hours, NoDecode, BeforeValidator(_hours)] = Field(
         Hours.read("09:00-21:00"),
         validation_alias="AUTOPAY_HOURS",
-        description="when charges are made, in the mandate's zone",
+        description="when charges are said and made, in the mandate's zone",
     )
     not_after: Duration = Field(
         timedelta(minutes=10),
