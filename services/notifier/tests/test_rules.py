@@ -152,19 +152,24 @@ async def test_quiet_hours_hold_what_can_wait(world: World, said: Said, clock: M
     world.how = replace(world.how, quiet=NIGHT)
     clock.advance(timedelta(hours=10))  # 22:00 in Moscow
     await world.hear(said.contract(), said.subscriber())
+    part = {"balance_kopecks": -20_000, "posted_at": clock()}
     await world.hear(
-        said.payment(occurred_at=clock()), said.access(revision=2, occurred_at=clock())
+        said.low(occurred_at=clock()),
+        said.payment(occurred_at=clock(), **part),
+        said.access(revision=2, occurred_at=clock()),
     )
     await world.prepare()
     await world.deliver()
-    assert {row.kind for row in await world.rows(state="sent")} == {"unblocked"}
+    sent = {(row.kind, row.channel) for row in await world.rows(state="sent")}
+    by_both = {(kind, way) for kind in ("payment", "unblocked") for way in ("email", "sms")}
+    assert sent == by_both | {("low_balance", "email")}
     clock.advance(timedelta(hours=10, minutes=59))
     await world.prepare()
-    assert {row.state for row in await world.rows(kind="payment")} == {"new"}
+    assert (await world.row(kind="low_balance", channel="sms")).state == "new"
     clock.advance(timedelta(minutes=1))
     await world.prepare()
     await world.deliver()
-    assert {row.state for row in await world.rows(kind="payment")} == {"sent"}
+    assert (await world.row(kind="low_balance", channel="sms")).state == "sent"
 
 
 async def test_one_contract_is_not_flooded(world: World, said: Said, clock: ManualClock) -> None:

@@ -68,6 +68,8 @@ class Kind:
     """How old the fact may be when it is told, where no setting says so."""
     quiet: bool = True
     """Waits for the end of quiet hours."""
+    loud: tuple[str, ...] = _ALL
+    """Channels on which it does wait for them: an e-mail wakes nobody."""
     recheck: bool = False
     """Asks for money, or says that services will stop: leaves only while the money still lacks."""
     counted: bool = False
@@ -79,14 +81,32 @@ class Kind:
     closed: bool = False
     """Told of a closed contract, too."""
 
+    def waits_for_morning(self, channel: str) -> bool:
+        """Say whether quiet hours hold it on a channel."""
+        return self.quiet and channel in self.loud
+
 
 _NOW, _SOON, _TODAY, _LATER = Urgency
 _DAYS_3: Final = timedelta(days=3)
 _WEEK: Final = timedelta(days=7)
 
 _KINDS: Final = (
-    Kind("payment", Text("Payment received", "Платёж зачислен"), _SOON, age=_DAYS_3, closed=True),
-    Kind("autopay_done", Text("Automatic payment made", "Автоплатёж выполнен"), _SOON, age=_DAYS_3),
+    # Whoever has just paid waits for the answer.
+    Kind(
+        "payment",
+        Text("Payment received", "Платёж зачислен"),
+        _SOON,
+        age=_DAYS_3,
+        quiet=False,
+        closed=True,
+    ),
+    Kind(
+        "autopay_done",
+        Text("Automatic payment made", "Автоплатёж выполнен"),
+        _SOON,
+        age=_DAYS_3,
+        quiet=False,
+    ),
     Kind(
         "payment_annulled",
         Text("Payment annulled", "Платёж аннулирован"),
@@ -100,6 +120,7 @@ _KINDS: Final = (
         "low_balance",
         Text("Money is running out", "Заканчиваются деньги"),
         _SOON,
+        loud=("bot", "sms"),
         recheck=True,
         counted=True,
     ),

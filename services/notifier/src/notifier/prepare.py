@@ -132,7 +132,7 @@ def _decide(batch: _Batch, row: Row[Any], vault: Vault, how: Preparation, at: da
     elif way is None or way.address is None:
         batch.ended.append(_ended(row, "skipped", way.reason if way else "not_chosen", at))
     elif _takes_turn(batch, row, how, at):
-        zone = entry.timezone if KINDS[row.kind].quiet else None
+        zone = entry.timezone if KINDS[row.kind].waits_for_morning(row.channel) else None
         moment = allowed_from(how.quiet, zone, at)
         if moment > at:
             batch.waiting.append({"id": row.id, "attempts": 0, "due_at": moment})
