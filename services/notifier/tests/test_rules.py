@@ -154,7 +154,7 @@ async def test_quiet_hours_hold_what_can_wait(world: World, said: Said, clock: M
     await world.hear(said.contract(), said.subscriber())
     part = {"balance_kopecks": -20_000, "posted_at": clock()}
     await world.hear(
-        said.low(occurred_at=clock()),
+        said.low(occurred_at=clock(), blocks_on="2026-12-12"),
         said.payment(occurred_at=clock(), **part),
         said.access(revision=2, occurred_at=clock()),
     )
@@ -167,6 +167,17 @@ async def test_quiet_hours_hold_what_can_wait(world: World, said: Said, clock: M
     await world.prepare()
     assert (await world.row(kind="low_balance", channel="sms")).state == "new"
     clock.advance(timedelta(minutes=1))
+    await world.prepare()
+    await world.deliver()
+    assert (await world.row(kind="low_balance", channel="sms")).state == "sent"
+
+
+async def test_nobody_waits_for_morning_who_may_be_cut_off_before(
+    world: World, said: Said, clock: ManualClock
+) -> None:
+    world.how = replace(world.how, quiet=NIGHT)
+    clock.advance(timedelta(hours=10))  # 22:00 in Moscow
+    await world.hear(said.contract(), said.subscriber(), said.low(occurred_at=clock()))
     await world.prepare()
     await world.deliver()
     assert (await world.row(kind="low_balance", channel="sms")).state == "sent"

@@ -19,6 +19,7 @@ from sqlalchemy import Row
 from notifier import directory, gate, journal, leases, preferences, reach, turns, unreachable
 from notifier.content import seal
 from notifier.directory import Entry
+from notifier.facts import can_wait
 from notifier.kinds import KINDS
 from notifier.links import Links
 from notifier.preferences import NONE, Preference
@@ -132,7 +133,8 @@ def _decide(batch: _Batch, row: Row[Any], vault: Vault, how: Preparation, at: da
     elif way is None or way.address is None:
         batch.ended.append(_ended(row, "skipped", way.reason if way else "not_chosen", at))
     elif _takes_turn(batch, row, how, at):
-        zone = entry.timezone if KINDS[row.kind].waits_for_morning(row.channel) else None
+        waits = KINDS[row.kind].waits_for_morning(row.channel) and can_wait(row.kind, row.facts)
+        zone = entry.timezone if waits else None
         moment = allowed_from(how.quiet, zone, at)
         if moment > at:
             batch.waiting.append({"id": row.id, "attempts": 0, "due_at": moment})
