@@ -107,7 +107,9 @@ async def test_a_card_is_saved_charged_when_money_runs_low_and_forgotten_on_refu
     await subscriber.pay()
     assert "Зачислено 100,00 ₽" in await subscriber.outcome(), "what came after has been heard"
     assert await _balance(call, number, "150.00")
-    assert len(await _charges(call, number)) == 1, "nothing is charged after the refusal"
+    # One that was planned before the money had been heard of may have been dropped.
+    made = [one for one in await _charges(call, number) if one["state"] != "dropped"]
+    assert [one["id"] for one in made] == [charge["id"]], "nothing is charged after the refusal"
 
 
 async def _switch_on(subscriber: Program, call: Call, number: str) -> None:

@@ -3,8 +3,8 @@
 A test that runs on SQLite and on PostgreSQL alike runs on one of them. Its name decides which, so
 that the tests of a file are spread over both, and a run always takes the same. What the databases
 do differently runs on both all the same: order, locks, postings and migrations. Where there is no
-PostgreSQL, all run on SQLite. Tests of the private servers of `make bench` and `make faults` are
-left to the whole run.
+PostgreSQL, all run on SQLite. Left to the whole run are tests of the private servers and of the
+measurements, and journeys that another place or another subscriber makes, too.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from servers import sources
 OPTION: Final = "--brief"
 _DATABASES: Final = ("sqlite", "postgres")
 _BOTH: Final = re.compile(
-    r"machine|at_once|migration|ledger|posting|outbox|inbox|relay|waiting|leases|distribution"
+    r"at_once|migration|ledger|posting|outbox|inbox|relay|waiting|leases|distribution"
 )
 """Files whose tests run on both databases."""
-_WHOLE: Final = re.compile(r"tests/ground/test_servers")
-"""Files that only the whole run takes."""
+_WHOLE: Final = re.compile(
+    r"tests/ground/test_servers|tests/bench/test_(bench_smoke|registers_small)"
+    r"|tests/e2e/test_journey.*\[(embedded-program|real-browser)\]"
+)
+"""What only the whole run takes."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
