@@ -202,7 +202,9 @@ def _body(said: Happened) -> EventData:
     if said.kind == "recovered":
         return BalanceRecovered.model_validate(crossing)
     needed = {"threshold_kopecks": THRESHOLD, "needed_kopecks": THRESHOLD - said.balance}
-    return BalanceLow.model_validate(crossing | needed)
+    # A known day: what may end before the morning waits for no morning.
+    block = {"blocks_on": (said.at + 5 * _DAY).date().isoformat()}
+    return BalanceLow.model_validate(crossing | needed | block)
 
 
 def people(contracts: int) -> Iterator[Event]:
