@@ -173,12 +173,6 @@ async def set_open(tx: Tx, account_id: int, is_open: bool) -> None:
     await tx.execute(update(balance).where(mine).values(open=is_open))
 
 
-async def set_promised(tx: Tx, account_id: int, kopecks: int) -> None:
-    """Lower a locked contract's floor by an active promise; zero ends it."""
-    mine = balance.c.account_id == account_id
-    await tx.execute(update(balance).where(mine).values(promised_kopecks=kopecks))
-
-
 async def tie(tx: Tx, account_id: int, tied: bool = True) -> None:
     """Say whether something follows from a change of a contract's balance."""
     mine = balance.c.account_id == account_id

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core_billing import accounts, contracts, correction_acts, distribution, operations, terms
 from core_billing.correction_rules import Action, Wish
@@ -43,7 +43,8 @@ async def promised(books: Any, number: str, kopecks: int) -> None:
         row |= {"fee_kopecks": 0, "paid_kopecks": 0, "granted_at": given_at, "revision": 1}
         row |= {"until": until, "origin": "manager", "granted_by": "anna"}
         await tx.execute(promise.insert().values(row))
-        await accounts.set_promised(tx, account_id, kopecks)
+        mine = accounts.balance.c.account_id == account_id
+        await tx.execute(update(accounts.balance).where(mine).values(promised_kopecks=kopecks))
         await accounts.tie(tx, account_id)
 
 
