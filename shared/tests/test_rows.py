@@ -26,7 +26,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import StatementError
 
 from shared.db import Database, Instant, is_outage, is_postgres, metadata, transaction
-from shared.rows import among, chosen, insert_new, listed, update_each
+from shared.rows import among, chosen, insert_new, keep_newest, listed, update_each
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
 schema = metadata()
@@ -42,6 +42,15 @@ thing = Table(
     Column("fine", Boolean),
     Column("tries", Integer, nullable=False, server_default="7"),
     UniqueConstraint("name", "user"),
+)
+
+
+state = Table(
+    "group",
+    schema,
+    Column("name", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("at", Instant),
 )
 
 
@@ -247,3 +256,38 @@ async def test_only_what_was_chosen_is_changed(db: Database) -> None:
         await tx.execute(wanted, {"most": 2})
         rows = [tuple(row) for row in await tx.execute(select(thing.c.name, thing.c.tries))]
     assert sorted(rows) == [("a", 7), ("b", 9), ("c", 9)]
+
+
+async def kept(db: Database, *rows: tuple[str, int, datetime | None]) -> set[tuple[str, int]]:
+    named = [{"name": name, "revision": revision, "at": at} for name, revision, at in rows]
+    async with transaction(db) as tx:
+        return {
+            (one["name"], one["revision"]) for one in await keep_newest(tx, state, "name", named)
+        }
+
+
+async def states(db: Database) -> list[Any]:
+    async with transaction(db) as tx:
+        return list(await tx.execute(select(state).order_by(state.c.name)))
+
+
+async def test_of_each_thing_the_newest_state_is_kept_in_whatever_order(db: Database) -> None:
+    later = AT + timedelta(hours=1)
+    assert await kept(db, ("b", 2, AT), ("a", 1, AT), ("b", 5, later), ("b", 3, AT)) == {
+        ("a", 1),
+        ("b", 5),
+    }
+    assert await kept(db, ("b", 4, AT), ("a", 2, None), ("c", 1, AT)) == {("a", 2), ("c", 1)}
+    assert await kept(db, ("a", 2, AT), ("b", 1, AT)) == set()
+    assert await states(db) == [("a", 2, None), ("b", 5, later), ("c", 1, AT)]
+
+
+async def test_no_state_is_no_statement(db: Database) -> None:
+    assert await kept(db) == set()
+
+
+async def test_states_of_different_columns_are_refused(db: Database) -> None:
+    rows = [{"name": "a", "revision": 1}, {"name": "b", "revision": 1, "at": AT}]
+    async with transaction(db) as tx:
+        with pytest.raises(ValueError, match="different columns"):
+            await keep_newest(tx, state, "name", rows)

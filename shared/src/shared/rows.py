@@ -94,6 +94,36 @@ async def update_each(
     await tx.execute(wanted, [{f"new_{name}": row[name] for name in columns} for row in rows])
 
 
+async def keep_newest(
+    tx: Tx, table: Table, key: str, rows: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Write each state that has a higher `revision` than the one known under its key.
+
+    Returns the states written. Of several under one key the newest counts. Raises ValueError where
+    the rows do not all name the same columns.
+    """
+    newest: dict[Any, Mapping[str, Any]] = {}
+    for row in rows:
+        known = newest.get(row[key])
+        if known is None or row["revision"] > known["revision"]:
+            newest[row[key]] = row
+    if not newest:
+        return []
+    # In one order everywhere: two replicas that write the same rows must not wait in a circle.
+    wanted = [newest[name] for name in sorted(newest)]
+    columns = _columns(table, wanted)
+    if is_postgres(tx):
+        made = await _unnest_newest(table, columns, key).run(tx, _arrays(table, wanted))
+        return [newest[row[0]] for row in made]
+    insert = sqlite_insert(table)
+    newer = insert.on_conflict_do_update(
+        index_elements=[key],
+        set_={name: insert.excluded[name] for name in columns},
+        where=table.c.revision < insert.excluded.revision,
+    ).returning(table.c[key])
+    return [newest[name] for name in (await tx.execute(newer, wanted)).scalars()]
+
+
 def among(tx: Tx, column: ColumnElement[Any], values: Collection[object]) -> ColumnElement[bool]:
     """Compare a column with a list; on PostgreSQL one array, so each length is one statement."""
     if is_postgres(tx):
@@ -150,6 +180,18 @@ def _unnest_insert(table: Table, columns: tuple[str, ...], returning: str) -> Ar
     return Arrays(
         f"INSERT INTO {_quoted(table.name)} ({names}) SELECT * FROM unnest({arrays}) "  # noqa: S608 - names of our own schema
         f"ON CONFLICT DO NOTHING RETURNING {_quoted(returning)}"
+    )
+
+
+@lru_cache(maxsize=64)
+def _unnest_newest(table: Table, columns: tuple[str, ...], key: str) -> Arrays:
+    own = _quoted(table.name)
+    names, arrays = _unnested(table, columns)
+    changes = (f"{_quoted(name)} = excluded.{_quoted(name)}" for name in columns)
+    return Arrays(
+        f"INSERT INTO {own} ({names}) SELECT * FROM unnest({arrays}) "  # noqa: S608 - names of our own schema
+        f"ON CONFLICT ({_quoted(key)}) DO UPDATE SET {', '.join(changes)} "
+        f"WHERE {own}.revision < excluded.revision RETURNING {own}.{_quoted(key)}"
     )
 
 

@@ -36,6 +36,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from autopay import mandate_table
 from autopay.case import OPEN, UPCOMING, Charge, State, charge_id
 from autopay.mandate import MethodName
 from shared.db import Instant, Tx, metadata
@@ -166,7 +167,11 @@ async def page(
     if contract is not None:
         conditions.append(charge.c.contract == contract)
     if mandate is not None:
-        conditions.append(charge.c.mandate_id == mandate)
+        # A contract has few charges: by its index a mandate's are found without one of their own.
+        owner = select(mandate_table.mandate.c.contract).where(
+            mandate_table.mandate.c.id == mandate
+        )
+        conditions += [charge.c.contract == owner.scalar_subquery(), charge.c.mandate_id == mandate]
     if state is not None:
         conditions.append(charge.c.state == state)
     if before is not None:

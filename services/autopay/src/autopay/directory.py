@@ -6,17 +6,16 @@ older one, so events may come in any order. Names, telephones and addresses are 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, Table, Text, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from shared.db import Tx, is_postgres, metadata
+from shared.db import Tx, metadata
 from shared.errors import Poison
 from shared.events import ContractChanged, SubscriberChanged
-from shared.rows import among
+from shared.rows import among, keep_newest
 
 CLOSED: Final = "closed"
 
@@ -67,7 +66,7 @@ async def keep_contracts(tx: Tx, states: Iterable[ContractChanged]) -> set[str]:
         }
         for state in states
     ]
-    changed = await _keep_newer(tx, contract, "number", rows)
+    changed = await keep_newest(tx, contract, "number", rows)
     return {row["number"] for row in changed if row["status"] == CLOSED}
 
 
@@ -82,7 +81,7 @@ async def keep_subscribers(tx: Tx, states: Iterable[SubscriberChanged]) -> None:
         }
         for state in states
     ]
-    await _keep_newer(tx, subscriber, "id", rows)
+    await keep_newest(tx, subscriber, "id", rows)
 
 
 async def find(tx: Tx, number: str) -> Entry | None:
@@ -111,27 +110,3 @@ def _number(state: ContractChanged) -> str:
     if not state.contract:
         raise Poison("contract.changed names no contract")
     return state.contract
-
-
-async def _keep_newer(
-    tx: Tx, table: Table, key: str, rows: Sequence[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
-    newest: dict[str, Mapping[str, Any]] = {}
-    for row in rows:
-        known = newest.get(row[key])
-        if known is None or row["revision"] > known["revision"]:
-            newest[row[key]] = row
-    if not newest:
-        return []
-    # In one order everywhere: two replicas that write the same rows must not wait in a circle.
-    wanted = [newest[name] for name in sorted(newest)]
-    insert = postgresql.insert(table) if is_postgres(tx) else sqlite.insert(table)
-    new = insert.values(wanted)
-    written = await tx.execute(
-        new.on_conflict_do_update(
-            index_elements=[key],
-            set_={column.name: new.excluded[column.name] for column in table.columns},
-            where=table.c.revision < new.excluded.revision,
-        ).returning(table.c[key])
-    )
-    return [newest[name] for name in written.scalars()]

@@ -25,13 +25,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.db import Instant, Tx, is_postgres, metadata, raise_signal
 from shared.errors import Poison
 from shared.events import Event
 from shared.events_billing import ContractBlocked, ContractUnblocked
-from shared.rows import among, chosen
+from shared.rows import among, chosen, keep_newest
 
 SIGNAL: Final = "notifier.access"
 HEARD: Final = frozenset({ContractBlocked.TYPE, ContractUnblocked.TYPE})
@@ -75,17 +74,6 @@ Index(
     postgresql_where=_owed,
     sqlite_where=_owed,
 )
-_SAID: Final = (
-    "revision",
-    "blocked",
-    "reason",
-    "balance_kopecks",
-    "available_kopecks",
-    "occurred_at",
-    "correlation_id",
-    "due_at",
-    "attempts",
-)
 
 
 async def keep(tx: Tx, events: Iterable[Event], at: datetime) -> None:
@@ -93,26 +81,8 @@ async def keep(tx: Tx, events: Iterable[Event], at: datetime) -> None:
 
     Raises Poison for a state without a contract.
     """
-    newest: dict[str, dict[str, Any]] = {}
-    for event in events:
-        if event.type in HEARD:
-            row = _row(event, at)
-            known = newest.get(row["contract"])
-            if known is None or known["revision"] < row["revision"]:
-                newest[row["contract"]] = row
-    if not newest:
-        return
-    insert = postgresql.insert(access) if is_postgres(tx) else sqlite.insert(access)
-    # In one order everywhere: two replicas that write the same rows must not wait in a circle.
-    new = insert.values([newest[number] for number in sorted(newest)])
-    changed = await tx.execute(
-        new.on_conflict_do_update(
-            index_elements=["contract"],
-            set_={name: new.excluded[name] for name in _SAID},
-            where=access.c.revision < new.excluded.revision,
-        ).returning(access.c.contract)
-    )
-    if changed.all():
+    states = [_row(event, at) for event in events if event.type in HEARD]
+    if await keep_newest(tx, access, "contract", states):
         raise_signal(tx, SIGNAL)
 
 

@@ -8,18 +8,18 @@ subscriber is lies encrypted; ids, language and time zone do not.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import BigInteger, Column, Index, Table, Text, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.crypto import Vault
-from shared.db import Tx, is_postgres, metadata
+from shared.db import Tx, metadata
 from shared.errors import Poison
 from shared.events import ContractChanged, SubscriberChanged
 from shared.metrics import alarm
+from shared.rows import keep_newest
 
 CLOSED: Final = "closed"
 
@@ -86,7 +86,7 @@ async def keep_contracts(tx: Tx, states: Iterable[ContractChanged]) -> set[str]:
                 "status": state.status,
             }
         )
-    return await _keep_newer(tx, contract, "number", rows)
+    return {row["number"] for row in await keep_newest(tx, contract, "number", rows)}
 
 
 async def keep_subscribers(tx: Tx, vault: Vault, states: Iterable[SubscriberChanged]) -> set[str]:
@@ -102,7 +102,7 @@ async def keep_subscribers(tx: Tx, vault: Vault, states: Iterable[SubscriberChan
         }
         for state in states
     ]
-    return await _keep_newer(tx, subscriber, "id", rows)
+    return {row["id"] for row in await keep_newest(tx, subscriber, "id", rows)}
 
 
 async def contracts_of(tx: Tx, subscribers: Collection[str]) -> set[str]:
@@ -133,30 +133,6 @@ async def find(tx: Tx, vault: Vault, numbers: Collection[str]) -> dict[str, Entr
         except ValueError as error:
             alarm("directory_unreadable", contract=row.number, error=str(error))
     return found
-
-
-async def _keep_newer(
-    tx: Tx, table: Table, key: str, rows: Sequence[Mapping[str, Any]]
-) -> set[str]:
-    newest: dict[str, Mapping[str, Any]] = {}
-    for row in rows:
-        known = newest.get(row[key])
-        if known is None or row["revision"] > known["revision"]:
-            newest[row[key]] = row
-    if not newest:
-        return set()
-    # In one order everywhere: two replicas that write the same rows must not wait in a circle.
-    wanted = [newest[name] for name in sorted(newest)]
-    insert = postgresql.insert(table) if is_postgres(tx) else sqlite.insert(table)
-    new = insert.values(wanted)
-    changed = await tx.execute(
-        new.on_conflict_do_update(
-            index_elements=[key],
-            set_={column.name: new.excluded[column.name] for column in table.columns},
-            where=table.c.revision < new.excluded.revision,
-        ).returning(table.c[key])
-    )
-    return set(changed.scalars())
 
 
 def _seal(vault: Vault, state: SubscriberChanged) -> str:
