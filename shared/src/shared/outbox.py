@@ -7,7 +7,7 @@ ids is not the order of commits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -119,6 +119,13 @@ async def say_again(tx: Tx, event_ids: Sequence[UUID], at: datetime) -> set[UUID
     if known:
         raise_signal(tx, SIGNAL)
     return known
+
+
+async def published(tx: Tx, event_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Return when events were last published; what waits and what has been pruned is left out."""
+    mine = (outbox.c.event_id.in_(list(event_ids)), outbox.c.sent_at.is_not(None))
+    found = await tx.execute(select(outbox.c.event_id, outbox.c.sent_at).where(*mine))
+    return {row.event_id: row.sent_at for row in found}
 
 
 async def withdraw(tx: Tx, event_ids: Sequence[UUID]) -> set[UUID]:

@@ -35,6 +35,7 @@ from shared.gateway.vat import Vat
 from shared.inbox import Outcome, inbox
 from shared.metrics import CHARGING_PAUSED
 from shared.money import Money
+from shared.outbox import outbox
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -598,3 +599,41 @@ def _becomes(stand: Any, pending: Any, found: str) -> Any:
         return Missing() if found == "missing" else Unclear("timeout")
     paid_at = stand.clock() if found == "succeeded" else None
     return replace(pending, status=Status(found), said=found, paid_at=paid_at)
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed"])
+async def test_whoever_asks_again_hears_the_end_again(stand: Any, end: str) -> None:
+    """A queue was purged: the answer is lost, and the charge is made once all the same."""
+    method = await _saved(stand)
+    if end == "failed":
+        await _remove(stand, method)
+    asked = _asked(stand, method)
+    await stand.follow(asked)
+    kind = "payment.succeeded" if end == "succeeded" else "charge.failed"
+    sent = len(stand.provider.sent)
+    async with transaction(stand.gateway.db) as tx:
+        await tx.execute(update(outbox).values(sent_at=stand.clock()))
+    await stand.follow(asked)
+    again = [row for row in await stand.rows(outbox) if row.sent_at is None]
+    assert [row.type for row in again] == [kind]
+    assert orjson.loads(again[0].body)["data"]["charge_id"] == "charge-1"
+    assert len(stand.provider.sent) == sent
+
+
+async def test_a_charge_in_flight_that_is_asked_for_again_has_no_end_to_say(stand: Any) -> None:
+    method = await _saved(stand)
+    stand.provider.creates = ["lost"]
+    asked = _asked(stand, method)
+    await stand.follow(asked)
+    said = len(await stand.rows(outbox))
+    await stand.follow(asked)
+    assert len(await stand.rows(outbox)) == said
+
+
+async def test_a_question_after_its_time_charges_nobody(stand: Any) -> None:
+    """The request itself was lost and comes again when it is dead: that it was not made is said."""
+    method = await _saved(stand)
+    asked = _asked(stand, method, not_after=stand.clock() - MINUTE)
+    await stand.follow(asked)
+    assert stand.provider.sent == []
+    assert await _failure(stand) == ("not_after", "stale")

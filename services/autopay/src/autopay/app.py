@@ -18,6 +18,7 @@ from shared.loop import Loop
 from shared.service import Service
 
 NAME: Final = "autopay"
+ASK_SECONDS: Final = 15.0
 SLOW_SECONDS: Final = 60.0
 EXPIRING_SECONDS: Final = 3600.0
 PRUNE_SECONDS: Final = 3600.0
@@ -48,6 +49,7 @@ def loops(settings: Settings, autopay: Autopay) -> tuple[Loop, ...]:
         Loop("announce", partial(work.announce_due, autopay), settings.poll_seconds),
         Loop("request", partial(work.request_due, autopay), settings.poll_seconds),
         Loop("look", partial(work.look_due, autopay), settings.poll_seconds),
+        Loop("ask again", partial(work.ask_again, autopay), ASK_SECONDS),
         Loop("unclear", partial(work.watch_unclear, autopay), SLOW_SECONDS),
         Loop("expiring", partial(expiring.step, autopay), EXPIRING_SECONDS),
         Loop("prune", partial(_prune, autopay), PRUNE_SECONDS),

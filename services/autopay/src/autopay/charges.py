@@ -30,6 +30,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    func,
     literal,
     or_,
     select,
@@ -139,6 +140,15 @@ def to_request(at: datetime) -> Select[Any]:
 def overdue(before: datetime) -> Select[Any]:
     """Return the contracts whose charge has no outcome although it was dead before a moment."""
     return select(charge.c.contract).where(_requested, charge.c.not_after < before)
+
+
+async def unanswered(tx: Tx, at: datetime, limit: int) -> list[Charge]:
+    """Return charges in flight that are not sent any more: any of them, so that each gets its turn.
+
+    Of the contracts with a charge that is not concluded few have such a one.
+    """
+    wanted = select(charge).where(_open, charge.c.not_after < at).order_by(func.random())
+    return [_charge(row) for row in await tx.execute(wanted.limit(limit))]
 
 
 async def find(tx: Tx, this: str) -> Charge | None:

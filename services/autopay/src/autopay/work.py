@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
 from sqlalchemy import Select
 
-from autopay import accounts, charges, mandate_table, reviews
+from autopay import accounts, charges, mandate_table, reviews, telling
 from autopay.autopay import Autopay
 from autopay.case import Account, State
+from shared import outbox
 from shared.db import is_outage, transaction
 from shared.metrics import alarm
 
 BATCH_MAX: Final = 500
+ASK_AGAIN: Final = timedelta(minutes=1)
+"""The least time between two askings for one charge."""
 
 _log = structlog.get_logger(__name__)
 
@@ -40,6 +43,28 @@ async def request_due(autopay: Autopay) -> bool:
 async def look_due(autopay: Autopay) -> bool:
     """Look at mandates whose pause is over, whose day is near, or whose month has begun."""
     return await _step(autopay, mandate_table.to_look)
+
+
+async def ask_again(autopay: Autopay) -> bool:
+    """Ask again for charges that have no outcome although they are dead: an event may be lost.
+
+    A gateway sends nothing after `not_after`, so that this makes no charge: it says again what
+    became of it, or that it was never made. The pauses double, and after a day nobody asks.
+    """
+    at = autopay.clock()
+    async with transaction(autopay.db) as tx:
+        silent = await charges.unanswered(tx, at, BATCH_MAX)
+        asked = {telling.request_id(autopay, each.id): each for each in silent}
+        said = await outbox.published(tx, asked)
+        due = [
+            this
+            for this, moment in said.items()
+            if at - moment >= max(ASK_AGAIN, moment - (asked[this].requested_at or moment))
+        ]
+        await outbox.say_again(tx, due, at)
+    for this in due:
+        _log.warning("charge.asked_again", charge_id=asked[this].id, contract=asked[this].contract)
+    return False
 
 
 async def watch_unclear(autopay: Autopay) -> bool:

@@ -2,7 +2,8 @@
 
 A charge is a payment that nobody confirms. Its id and its key are made of the charge's own id, so
 that a row that was lost is written again as it was, and the provider knows the request. What can
-never be charged is kept as a charge that has failed, so that no stays no.
+never be charged is kept as a charge that has failed, so that no stays no. Whoever asks again for
+what has ended has lost our answer, and hears it again.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
+from shared import outbox
 from shared.db import Tx, raise_signal
 from shared.errors import Invalid, Poison
-from shared.events import Allocation, Event
-from shared.events_gateway import ChargeRequested, FailureClass
+from shared.events import Allocation, Event, event_id
+from shared.events_gateway import ChargeFailed, ChargeRequested, FailureClass
 from shared.gateway import fiscal, methods, payments, settle
 from shared.gateway.gateway import PAYMENTS, Gateway
 from shared.gateway.method import MethodStatus
 from shared.gateway.provider import Order, Status
 from shared.gateway.receipt import NoContact
 from shared.gateway.settle import Payment
-from shared.gateway.settling import conclude
+from shared.gateway.settling import FAILED, conclude, success_of
 from shared.metrics import alarm
 from shared.money import Money
 
@@ -66,7 +68,7 @@ async def _take(
     new = _payment(said, correlation_id, at)
     refusal, extra = await _prepare(tx, gateway, said, new)
     if not await payments.insert(tx, new, extra):
-        await _compare(tx, new)
+        await _meet(tx, gateway, new, at)
     elif refusal is None:
         raise_signal(tx, PAYMENTS)
     else:
@@ -122,14 +124,27 @@ async def _prepare(
     }
 
 
-async def _compare(tx: Tx, new: Payment) -> None:
-    """A charge asked for again is the same charge; with other data it is nobody's, and loud."""
+async def _meet(tx: Tx, gateway: Gateway, new: Payment, at: datetime) -> None:
+    """A charge asked for again is the same charge; with other data it is nobody's, and loud.
+
+    Its end is said again for as long as the outbox keeps it.
+    """
     known = await payments.find_charge(tx, new.shop, new.charge_id or "")
     asked = (new.method_ref, new.amount_kopecks, new.allocations)
     # One that was adopted after its row was lost does not know its method.
     before = known and (known.method_ref or new.method_ref, known.amount_kopecks, known.allocations)
     if before != asked:
         alarm("charge_conflict", charge_id=new.charge_id, provider=new.shop)
+    elif known is not None and known.status.rank >= Status.CANCELED.rank:
+        await outbox.say_again(tx, [_end_of(gateway, known)], at)
+
+
+def _end_of(gateway: Gateway, charge: Payment) -> UUID:
+    """Return the id of the event that says what became of a charge."""
+    if charge.status is Status.SUCCEEDED:
+        return success_of(gateway, charge).id
+    name = gateway.producer.name
+    return event_id(name, ChargeFailed.TYPE, charge.charge_id or "", FAILED)
 
 
 def gone(status: MethodStatus) -> Refusal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
 import structlog
@@ -29,6 +29,9 @@ from shared.gateway.payments import Named
 from shared.gateway.provider import ProviderPayment, Status
 from shared.gateway.settle import Decision, Payment
 from shared.metrics import alarm
+
+FAILED: Final = "failed"
+"""The revision of the event that says that a charge has failed: it is said once."""
 
 _log = structlog.get_logger(__name__)
 
@@ -122,7 +125,7 @@ def event_of(gateway: Gateway, decision: Decision) -> Event:
         return body.event(
             gateway.producer.name,
             subject=body.charge_id,
-            revision="failed",
+            revision=FAILED,
             correlation_id=payment.correlation_id,
         )
     if not isinstance(body, PaymentCanceled | PaymentPending):
