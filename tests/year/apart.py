@@ -11,7 +11,7 @@ import os
 import random
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -19,7 +19,7 @@ import structlog
 
 from shared.envelope import decode, encode
 from shared.events import Event
-from year.engine import ENCRYPTION_KEY, Clock, Engine, settings_of
+from year.engine import ENCRYPTION_KEY, LEASE, NEVER, Clock, Engine, settings_of
 
 READY: Final = b"ready\n"
 DONE: Final = b"done\n"
@@ -43,7 +43,7 @@ class Apart(Engine):
         """Keep events for the process."""
         self._heard += events
 
-    async def work(self) -> None:
+    async def work(self) -> datetime:
         """Have the process do all there is to do, however often it dies of it."""
         for _ in range(LIVES_MAX):
             # Every second time that it has something to hear.
@@ -51,7 +51,7 @@ class Apart(Engine):
             dies = self.kills > 0 and bool(self._heard) and self._meetings % 2 == 0
             if await self._live(dies=dies):
                 self._heard.clear()
-                return
+                return await self.next_due()
         raise SystemError("the process never ends its work")
 
     async def relay(self, hear: Callable[[Event], None]) -> bool:
@@ -124,7 +124,8 @@ async def live(url: str, key: str) -> None:
     """Be the process: do what each line asks for."""
     clock = Clock(datetime.fromisoformat("2000-01-01T00:00:00+00:00"))
     engine = Engine(settings_of(url, encryption_keys=key), clock, 0, deaths=0.0)
-    engine.doubt = True
+    # The one before may have died with something in hand.
+    engine.free_at = NEVER
     out = sys.stdout.buffer
 
     def say(event: Event) -> None:
@@ -142,7 +143,7 @@ async def live(url: str, key: str) -> None:
         await engine.work()
         # What a process that has died had in hand is free again a minute later.
         await engine.relay(say)
-        clock.now += timedelta(seconds=70)
+        clock.now += LEASE
         await engine.relay(say)
         out.write(DONE)
         out.flush()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from cryptography.fernet import Fernet
@@ -28,16 +28,20 @@ from shared.inbox import Consumer, Outcome
 from shared.loop import Loop
 from shared.outbox import Letter
 from shared.topology import KNOWN
+from year import at_once
 
 STEPS_MAX: Final = 100_000
+LEASE: Final = outbox.LEASE + timedelta(seconds=10)
+"""After a death what it had in hand is free again."""
 SLOW_SECONDS: Final = 60.0
-SLOWLY: Final = timedelta(seconds=24)
+SLOWLY: Final = timedelta(minutes=1)
 """For each second of a process a slow loop waits so long here."""
 NEXT: Final = text(
     "SELECT min(at) AS at FROM (SELECT min(announce_at) AS at FROM charge WHERE state = 'planned'"
     " UNION ALL SELECT min(charge_at) FROM charge WHERE state IN ('planned', 'announced')"
     " UNION ALL SELECT min(look_at) FROM mandate WHERE look_at IS NOT NULL) AS due"
 ).columns(at=Instant)
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
 ENCRYPTION_KEY: Final = Fernet.generate_key().decode()
 
 
@@ -83,8 +87,8 @@ class Engine:
         self._fate = random.Random(seed)
         self._dies_next = False
         self._ran: dict[str, datetime] = {}
-        self.doubt = False
-        """Whether somebody else may have written what is to be published."""
+        self.free_at: datetime | None = None
+        """When what somebody who died had in hand can be published; None: nobody had anything."""
         self.autopay: Autopay
         self.consumer: Consumer
         self.loops: Sequence[Loop]
@@ -102,6 +106,7 @@ class Engine:
         self.loops = app.loops(self.settings, self.autopay)
         engine = self.autopay.db.engine.sync_engine
         if not self.db.postgres:
+            at_once.use(self.autopay.db.engine)
             listening.listen(engine, "connect", _carelessly)
         listening.listen(engine, "begin", self._after_commit)
         listening.listen(engine, "commit", self._before_commit)
@@ -109,7 +114,7 @@ class Engine:
     async def restart(self) -> None:
         """Come back after a death."""
         self.restarts += 1
-        self.doubt = True
+        self.free_at = max(self.clock.now, self.clock()) + LEASE
         await self.db.close()
         self.start()
 
@@ -119,32 +124,40 @@ class Engine:
             if result.outcome not in (Outcome.DONE, Outcome.REPEAT):
                 raise SystemError(f"{result.outcome}: {result.error!r}") from result.error
 
-    async def work(self) -> None:
-        """Run every loop whose time has come until it has no more to do."""
+    async def work(self) -> datetime:
+        """Run the loops that find something; return when they next will, by the service's clock."""
         for loop in self.loops:
-            # The quick ones run in every round; the slow ones find nothing that cannot wait.
+            # The slow ones find nothing that cannot wait.
             pause = SLOWLY * loop.every_seconds
             since = self.clock.now - self._ran.get(loop.name, self.clock.now - pause)
-            if loop.every_seconds >= SLOW_SECONDS and since < pause:
-                continue
-            self._ran[loop.name] = self.clock.now
-            for _ in range(STEPS_MAX):
-                if not await loop.step():
-                    break
-            else:
-                raise SystemError(f"the loop {loop.name} never ends")
+            if loop.every_seconds >= SLOW_SECONDS and since >= pause:
+                self._ran[loop.name] = self.clock.now
+                await self._run(loop)
+        due = await self.next_due()
+        if due > self.clock():
+            return due
+        for loop in self.loops:
+            if loop.every_seconds < SLOW_SECONDS:
+                await self._run(loop)
+        return await self.next_due()
 
-    async def next_due(self) -> datetime | None:
+    async def next_due(self) -> datetime:
         """Return when the quick loops will find something, if nobody is told of anything."""
         async with self.db.engine.connect() as connection:
             found: datetime | None = (await connection.execute(NEXT)).scalar_one()
-        return found
+        return found or NEVER
+
+    async def _run(self, loop: Loop) -> None:
+        for _ in range(STEPS_MAX):
+            if not await loop.step():
+                return
+        raise SystemError(f"the loop {loop.name} never ends")
 
     async def relay(self, hear: Callable[[Event], None]) -> bool:
         """Publish what is due; return whether anything was."""
         signal = self.db.signal(outbox.SIGNAL)
         # Nobody has written anything since, unless one who has died had it in hand.
-        if not (signal.is_set() or self.doubt):
+        if not (signal.is_set() or self.free_at):
             return False
         signal.clear()
         publisher = _Publisher(hear)
@@ -152,6 +165,8 @@ class Engine:
             vault = self.autopay.producer.vault
             if not await outbox.relay(self.db, publisher, self.clock, app.NAME, vault):
                 break
+        if self.free_at is not None and self.clock() >= self.free_at:
+            self.free_at = None
         return publisher.published > 0
 
     async def tidy(self) -> None:

@@ -75,6 +75,7 @@ async def play(url: str, rule: str, plan: Plan, say: Any = print) -> tuple[Outco
         if say is not None and (hour + 1) % (24 * 30) == 0:
             say(f"{rule}: {_progress(world, begun)}")
     engine.deaths = 0.0
+    world.end()
     made = outcome(world, rule, time.monotonic() - begun, _mib())
     await engine.db.close()
     return made, found(world)

@@ -39,6 +39,7 @@ def test_a_process_that_is_killed_charges_nobody_twice(postgres_databases: Datab
         await world.open()
         for _ in range(count):
             await world.hour()
+        world.end()
         await engine.close()
         return world
 

@@ -1,7 +1,10 @@
-"""A year of everything around autopay: an hour at a time, everything that happens in it.
+"""A year of everything around autopay, and how fine its time is.
 
-Each hour what is due is delivered, the service works until it has nothing to do, and what it says
-reaches banks, core and subscribers, whose answers are delivered in turn.
+Outside the service everything happens at its own second: banks decide, core books, subscribers
+act, events come. The service hears what has come, and does what is due, each quarter of an hour,
+so that it is told of hundreds of things at a time; a quarter in which it has nothing to do is
+passed over. What it says is heard at its own moment. Core charges fees and looks at its watches,
+services stop and clocks go wrong on the hour.
 """
 
 from __future__ import annotations
@@ -26,12 +29,9 @@ from year.post import Post
 from year.promises import Agreement, Promises
 
 HOUR: Final = timedelta(hours=1)
-ROUND: Final = timedelta(seconds=60)
-LEASE: Final = timedelta(seconds=70)
-"""After a death what it had in hand is free again."""
-NEVER: Final = timedelta(days=3650)
+ROUND: Final = timedelta(minutes=15)
+"""How often the service hears what has come and does what is due; divides the hour."""
 ROUNDS_MAX: Final = 200
-BATCH_MAX: Final = 500
 
 
 class World:
@@ -53,8 +53,8 @@ class World:
         self.deeds = Deeds(self)
         self._due: list[tuple[datetime, int, Callable[[], None]]] = []
         self._numbers = count()
-        self._fresh = True
         self._next: datetime | None = None
+        """When the service has something to do of itself; None is not known."""
         self._off = nights_off(seed, start, days)
         self._wrong = wrong_clocks(seed, start, days)
 
@@ -101,76 +101,72 @@ class World:
         await self._settle()
         await self.deeds.agree(list(self.people.values()))
         self.to_autopay.late = late
+        self._next = None
         await self._settle()
 
     async def hour(self) -> None:
         """Play one hour."""
-        now = self.clock.now
-        local = now.astimezone(MOSCOW)
+        begun = self.clock.now
+        self._play()
+        local = begun.astimezone(MOSCOW)
         if local.hour == 0:
-            self.billing.day(now)
+            self.billing.day(begun)
         elif local.hour == 7:
-            self.billing.morning(now)
+            self.billing.morning(begun)
             self.deeds.morning()
         self.clock.wrong_by = next(
-            (by for begins, ends, by in self._wrong if begins <= now < ends), timedelta()
+            (by for begins, ends, by in self._wrong if begins <= begun < ends), timedelta()
         )
-        off = any(begins <= now < ends for begins, ends in self._off)
-        if self._busy(now):
-            await self._settle(off=off)
-            self._next = None if off else await self._next_due()
+        off = any(begins <= begun < ends for begins, ends in self._off)
+        while self.clock.now < begun + HOUR:
+            self._play()
+            if not off and self._busy():
+                await self._round()
+            self.clock.now += ROUND
         if local.hour == 4 and local.day % 7 == 0:
             await self._tidy()
-        self.clock.now = now + HOUR
 
-    def _busy(self, now: datetime) -> bool:
-        """Say whether anything happens in an hour: one in which nothing does is passed over."""
+    def end(self) -> None:
+        """Let what the service has said last arrive: nothing is on its way longer than an hour."""
+        self.clock.now += HOUR
+        self._play()
+
+    def _busy(self) -> bool:
+        """Say whether the service has anything to do; else the moment is passed over."""
         planned = self._next is None or self._next <= self.clock()
-        come = self.to_autopay.has_come(now) or bool(self._due and self._due[0][0] <= now)
-        return planned or come or bool(self.deeds.waiting)
+        doubtful = self.engine.free_at is not None
+        come = self.to_autopay.has_come(self.clock.now)
+        return planned or come or doubtful or bool(self.deeds.waiting)
 
-    async def _next_due(self) -> datetime:
-        try:
-            return await self.engine.next_due() or self.clock.now + NEVER
-        except Killed:
-            await self.engine.restart()
-            return self.clock.now
-
-    async def _settle(self, *, off: bool = False) -> None:
-        """Go on, a moment at a time, until nobody has anything to say."""
+    async def _settle(self) -> None:
+        """Go on until nobody has anything to say; no time has passed by then."""
         begun = self.clock.now
-        self._fresh = True
         for _ in range(ROUNDS_MAX):
-            busy = self._play()
-            if not off:
-                busy = await self._round() or busy
-            if not busy:
+            self._play()
+            if not self._busy():
                 break
-            self.clock.now = min(self.clock.now + ROUND, begun + HOUR - ROUND)
+            await self._round()
+            self.clock.now += timedelta(seconds=1)
         self.clock.now = begun
 
-    def _play(self) -> bool:
-        now, busy = self.clock.now, False
+    def _play(self) -> None:
+        """Have everything outside the service happen until now, each at its own moment."""
+        now = self.clock.now
         while self._due and self._due[0][0] <= now:
-            heapq.heappop(self._due)[2]()
-            busy = True
-        return busy
+            self.clock.now, _, do = heapq.heappop(self._due)
+            do()
+        self.clock.now = now
 
-    async def _round(self) -> bool:
+    async def _round(self) -> None:
         """Let the service hear, do and say what is due; it may die meanwhile."""
         try:
-            busy = await self._deliver()
-            busy = await self.deeds.do() or busy
-            # Between two hours only news makes anything due.
-            if busy or self._fresh:
-                self._fresh = False
-                await self.engine.work()
-            return await self.engine.relay(self.said) or busy
+            await self._deliver()
+            await self.deeds.do()
+            self._next = await self.engine.work()
+            await self.engine.relay(self.said)
         except Killed:
             await self.engine.restart()
-            self._fresh = True
-            self.clock.now += LEASE
-            return True
+            self._next = None
 
     async def _tidy(self) -> None:
         try:
@@ -178,11 +174,9 @@ class World:
         except Killed:
             await self.engine.restart()
 
-    async def _deliver(self) -> bool:
+    async def _deliver(self) -> None:
         most = self.engine.consumer.batch_max
-        busy = False
         while events := self.to_autopay.take(self.clock.now, most):
-            busy = True
             # A batch never holds an event twice: the second copy comes with the next one.
             once = list({event.id: event for event in events}.values())
             try:
@@ -191,7 +185,6 @@ class World:
                 self.to_autopay.back(once, self.clock.now)
                 raise
             self.promises.heard(once, self.clock())
-        return busy
 
     def _first_balance(self, one: Person) -> int:
         return int(one.tariff_kopecks * (1.05 + luck(self.seed, one.number, "balance") / 2))
