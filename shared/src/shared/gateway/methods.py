@@ -175,6 +175,13 @@ async def of_contract(tx: Tx, contract: str) -> Sequence[Method]:
     return [to_method(row) for row in await tx.execute(newest.limit(LISTED_MAX))]
 
 
+async def page(tx: Tx, after: UUID, limit: int) -> Sequence[Method]:
+    """Return methods in the order of their ids, those after one of them."""
+    mine = select(payment_method).where(payment_method.c.id > after)
+    rows = await tx.execute(mine.order_by(payment_method.c.id).limit(limit))
+    return [to_method(row) for row in rows]
+
+
 async def find_asked(tx: Tx, caller: str, key: str) -> tuple[Method, bytes] | None:
     """Return the method a caller asked for under a key, and the digest of that request."""
     mine = and_(payment_method.c.caller == caller, payment_method.c.caller_key == key)

@@ -87,6 +87,32 @@ def removed(method: Method, reason: str, at: datetime) -> Change:
     return _revoked(done, at)
 
 
+def state(method: Method, at: datetime) -> Said | None:
+    """Return how a method stands, as it is said; None for one of which nothing was ever said."""
+    if method.revision == 0:
+        return None
+    if method.status.final:
+        return PaymentMethodRevoked(
+            contract=method.contract,
+            occurred_at=at,
+            revision=method.revision,
+            provider=method.shop,
+            method_ref=str(method.id),
+            title=method.title,
+            reason=method.reason,
+        )
+    return PaymentMethodSaved(
+        contract=method.contract,
+        occurred_at=at,
+        revision=method.revision,
+        provider=method.shop,
+        method_ref=str(method.id),
+        kind=method.kind,
+        title=method.title,
+        expires=method.expires,
+    )
+
+
 def _active(method: Method, truth: ProviderMethod, at: datetime) -> Change:
     done = replace(
         method,
@@ -99,30 +125,11 @@ def _active(method: Method, truth: ProviderMethod, at: datetime) -> Change:
     if done == method:
         return Change(method)
     done = replace(done, revision=method.revision + 1)
-    event = PaymentMethodSaved(
-        contract=done.contract,
-        occurred_at=at,
-        revision=done.revision,
-        provider=done.shop,
-        method_ref=str(done.id),
-        kind=done.kind,
-        title=done.title,
-        expires=done.expires,
-    )
-    return Change(done, event)
+    return Change(done, state(done, at))
 
 
 def _revoked(method: Method, at: datetime) -> Change:
     if method.revision == 0:
         return Change(method)
     done = replace(method, revision=method.revision + 1)
-    event = PaymentMethodRevoked(
-        contract=done.contract,
-        occurred_at=at,
-        revision=done.revision,
-        provider=done.shop,
-        method_ref=str(done.id),
-        title=done.title,
-        reason=done.reason,
-    )
-    return Change(done, event)
+    return Change(done, state(done, at))

@@ -1,14 +1,15 @@
-"""Saved methods by hand: shops that may not charge, and the keys that seal tokens and contacts."""
+"""Saved methods by hand: shops that may not charge, sealing keys, and saying all methods again."""
 
 from __future__ import annotations
 
 import argparse
 from functools import partial
+from uuid import uuid4
 
 from shared.cli import Command
 from shared.clock import system_clock
 from shared.db import reading, transaction
-from shared.gateway import charging, rotation
+from shared.gateway import charging, methods_again, rotation
 from shared.gateway.charging import Pause
 from shared.gateway.commands.tools import Tools
 from shared.settings import Common
@@ -62,6 +63,16 @@ async def _rotate(tools: Tools, settings: Common, _args: argparse.Namespace) -> 
     return 1 if any(unreadable.values()) else 0
 
 
+async def _republish(tools: Tools, settings: Common, _args: argparse.Namespace) -> int:
+    gateway = tools.parts(settings).gateway
+    try:
+        count = await methods_again.republish(gateway, uuid4().hex[:12])
+    finally:
+        await gateway.db.close()
+    print(f"{count} events will be published by the running service")
+    return 0
+
+
 def commands(tools: Tools) -> tuple[Command, ...]:
     """Return the commands."""
     paused = "list shops that may not charge saved methods"
@@ -69,4 +80,5 @@ def commands(tools: Tools) -> tuple[Command, ...]:
     return (
         Command("charging", paused, partial(_charging, tools), _configure),
         Command("rotate-keys", sealing, partial(_rotate, tools)),
+        Command("republish", "say all saved methods again", partial(_republish, tools)),
     )
