@@ -175,6 +175,23 @@ async def test_only_an_unknown_outcome_is_doubted(
     assert [outgoing.doubtful for outgoing in ready.sms.taken] == [False, doubted]
 
 
+@pytest.mark.parametrize(
+    "then", [Temporary("cannot connect", channel=True), Temporary("busy"), Permanent("refused")]
+)
+async def test_a_doubt_outlives_what_is_sure_of_a_later_attempt(
+    ready: World, clock: ManualClock, then: Outcome
+) -> None:
+    """That the second attempt has carried nothing says nothing about the first one."""
+    answers = iter([Temporary("no answer", unknown=True), then, Accepted("1", perhaps_twice=True)])
+    ready.sms.answer = lambda _outgoing: next(answers)
+    for _ in range(2):
+        await ready.deliver(ready.sms)
+        clock.advance(timedelta(minutes=2))
+    assert (await ready.row(channel="sms")).doubtful
+    await ready.deliver(ready.sms)
+    assert all(outgoing.doubtful for outgoing in ready.sms.taken[1:])
+
+
 async def test_a_worker_too_slow_overwrites_nothing(ready: World, clock: ManualClock) -> None:
     async def slow(_outgoing: Outgoing) -> Outcome:
         clock.advance(2 * ready.patience.timeout)

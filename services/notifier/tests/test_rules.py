@@ -186,15 +186,45 @@ async def test_nobody_waits_for_morning_who_may_be_cut_off_before(
 async def test_one_contract_is_not_flooded(world: World, said: Said, clock: ManualClock) -> None:
     world.rules = Rules(limits=Limits(per_hour=2))
     await world.hear(said.contract(), said.subscriber())
-    await world.hear(*(said.low(crossing=n) for n in range(1, 5)), said.payment())
+    await world.hear(*(said.low(crossing=n) for n in range(1, 5)))
     await world.prepare()
     await world.deliver(world.sms)
-    kinds = sorted(outgoing.kind for outgoing in world.sms.taken)
-    assert kinds.count("payment") == 1
-    assert kinds.count("low_balance") == 2
+    await world.hear(said.payment(balance_kopecks=-120_000))
+    await world.prepare()
+    await world.deliver(world.sms)
+    kinds = [outgoing.kind for outgoing in world.sms.taken]
+    assert kinds == ["low_balance", "low_balance", "payment"]
     clock.advance(timedelta(hours=1))
     await world.deliver(world.sms)
     assert len(world.sms.taken) == 5
+
+
+async def test_what_has_not_left_disturbs_nobody(
+    world: World, said: Said, clock: ManualClock
+) -> None:
+    world.rules = Rules(limits=Limits(per_hour=2))
+    await world.hear(said.contract(), said.subscriber())
+    await world.hear(*(said.low(crossing=n) for n in range(1, 3)))
+    await world.prepare()
+    world.sms.answer = lambda _outgoing: Temporary("no connection", channel=True)
+    await world.deliver(world.sms)
+    world.sms.answer = lambda _outgoing: Accepted("1")
+    clock.advance(timedelta(minutes=1))
+    await world.deliver(world.sms)
+    assert {row.state for row in await world.rows(channel="sms")} == {"sent"}
+
+
+async def test_what_may_have_left_counts(world: World, said: Said, clock: ManualClock) -> None:
+    world.rules = Rules(limits=Limits(per_hour=1))
+    await world.hear(said.contract(), said.subscriber(), said.low(crossing=1))
+    await world.prepare()
+    world.sms.answer = lambda _outgoing: Temporary("no answer", unknown=True)
+    await world.deliver(world.sms)
+    await world.hear(said.low(crossing=2))
+    await world.prepare()
+    world.sms.answer = lambda _outgoing: Accepted("1")
+    await world.deliver(world.sms)
+    assert len(world.sms.taken) == 1
 
 
 async def test_what_is_urgent_overtakes_a_queue(world: World, said: Said) -> None:
@@ -296,6 +326,35 @@ async def test_a_message_that_gets_through_ends_a_fault(world: World, said: Said
     await world.deliver()
     async with reading(world.db) as tx:
         assert await unreachable.count(tx) == 0
+
+
+async def test_a_dead_address_of_before_says_nothing_of_the_new_one(
+    world: World, said: Said, clock: ManualClock
+) -> None:
+    await world.hear(said.contract(), said.subscriber(), said.payment())
+    await world.prepare()
+    world.sms.answer = lambda _outgoing: Temporary("busy")
+    await world.deliver(world.sms)
+    await world.hear(said.subscriber(revision=2, phone="+79160000001"))
+    world.sms.answer = lambda _outgoing: Permanent("dead", dead=True)
+    clock.advance(timedelta(minutes=1))
+    await world.deliver(world.sms)
+    assert world.sms.taken[-1].content.to == said.PHONE
+    async with reading(world.db) as tx:
+        assert await unreachable.page(tx, limit=5, partly=True) == {}
+
+
+async def test_a_closed_contract_leaves_the_list(world: World, said: Said) -> None:
+    await world.hear(said.contract(), said.subscriber(phone="", email=""))
+    async with reading(world.db) as tx:
+        assert await unreachable.count(tx) == 1
+    await world.hear(said.contract(revision=2, status="closed"))
+    async with reading(world.db) as tx:
+        assert await unreachable.count(tx) == 0
+    await world.hear(said.payment())
+    await world.prepare()
+    async with reading(world.db) as tx:
+        assert await unreachable.page(tx, limit=5, partly=True) == {}
 
 
 async def test_core_hears_of_each_message_once(

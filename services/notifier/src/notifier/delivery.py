@@ -2,7 +2,7 @@
 
 A worker may die between sending and marking. Its lease then ends and the message is tried again
 under the same key, marked as doubtful: a channel whose provider can be asked first asks whether it
-knows the key, an e-mail carries the same Message-ID, and where neither is possible the message says
+knows the key; elsewhere, also where an e-mail carries the same Message-ID, the message says
 afterwards that it may have come twice.
 """
 

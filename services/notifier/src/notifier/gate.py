@@ -14,14 +14,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import Row, select
+from sqlalchemy import Row, or_, select
 
 from notifier import balances, leases, standing
 from notifier.facts import FACTS, Fact
 from notifier.journal import NEW_SIGNAL
 from notifier.kinds import KINDS
 from notifier.limits import DAY, NO_LIMITS, Limits
-from notifier.message_table import message
+from notifier.message_table import in_state, message
 from notifier.quiet import QuietHours, allowed_from
 from notifier.standing import Standing
 from shared.db import Tx, raise_signal
@@ -31,6 +31,8 @@ _MONEY: Final = frozenset(name for name, kind in KINDS.items() if kind.recheck) 
     "blocked",
     "unblocked",
 }
+# One on its way is in doubt, too; what a provider has certainly not taken disturbed nobody.
+_MAY_HAVE_LEFT: Final = or_(in_state("sent", "undelivered"), message.c.doubtful)
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ async def _left_lately(
             among(tx, message.c.contract, contracts),
             message.c.channel == channel,
             message.c.tried_at > at - DAY,
+            _MAY_HAVE_LEFT,
         )
     )
     for row in found:

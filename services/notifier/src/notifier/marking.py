@@ -16,7 +16,9 @@ import structlog
 
 from notifier import journal, leases, reminders, reviewing, unreachable
 from notifier.channels.port import Accepted, ChannelName, Held, Outcome, Permanent, Temporary
+from notifier.content import unseal
 from notifier.gate import DEFAULT_RULES, Rules
+from notifier.kinds import KINDS
 from notifier.leases import Leased, Settlement
 from notifier.quiet import allowed_from
 from notifier.reach import DEFAULT_REACHING, Reaching
@@ -118,14 +120,19 @@ async def _follow(
     """Let other channels take their turn, and keep which addresses are dead or alive."""
     failed = [s.leased for s in stood if s.state == "failed"]
     await journal.call_next(tx, {(one.fact, one.contract, one.kind) for one in failed}, at)
-    sent = [s.leased for s in stood if s.state == "sent"]
+    # A code goes to an address that is nobody's yet: that it arrives says nothing of theirs.
+    sent = [s.leased for s in stood if s.state == "sent" and s.leased.kind in KINDS]
     await unreachable.reached(tx, {(one.contract, desk.channel) for one in sent})
     dead = [
-        Dead(one.contract, desk.channel, _why_dead(desk.channel), one.id)
+        Dead(one.contract, desk.channel, _why_dead(desk.channel), one.id, _address(desk, one))
         for one in failed
         if isinstance(outcome := by_id[one.id].outcome, Permanent) and outcome.dead
     ]
     await reviewing.buried(tx, desk.vault, desk.reaching, dead, at)
+
+
+def _address(desk: Desk, leased: Leased) -> str:
+    return unseal(desk.vault, leased.sealed).to
 
 
 def _why_dead(channel: str) -> str:
@@ -142,6 +149,8 @@ def _settlement(desk: Desk, attempt: Attempt, at: datetime) -> Settlement:
             leased, "sent", None, at, leased.attempt, outcome.perhaps_twice, outcome.id, at
         )
     unknown = isinstance(outcome, Temporary) and outcome.unknown
+    # What is sure of this attempt says nothing about an earlier one.
+    doubtful = unknown or leased.doubtful
     attempts, last = leased.attempt, leased.attempt >= desk.patience.attempts_max
     pause = timedelta(0)
     if isinstance(outcome, Temporary):
@@ -150,11 +159,11 @@ def _settlement(desk: Desk, attempt: Attempt, at: datetime) -> Settlement:
             # Nobody is to blame among the messages: the breaker says when the channel is tried.
             attempts, last = attempts - 1, False
     if isinstance(outcome, Permanent) or last:
-        return Settlement(leased, "failed", outcome.reason, at, attempts, unknown, done_at=at)
+        return Settlement(leased, "failed", outcome.reason, at, attempts, doubtful, done_at=at)
     delays = desk.patience.delays
     pause = max(delays[min(leased.attempt, len(delays)) - 1], pause)
     due_at = allowed_from(desk.rules.quiet, leased.zone, at + pause)
-    return Settlement(leased, "ready", outcome.reason, due_at, attempts, unknown)
+    return Settlement(leased, "ready", outcome.reason, due_at, attempts, doubtful)
 
 
 def _told(desk: Desk, settlement: Settlement) -> Told:

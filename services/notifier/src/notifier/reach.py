@@ -86,11 +86,14 @@ def _judged(way: Way, usable: Sequence[Way], wanted: Sequence[Way]) -> Way:
 
 
 def state(entry: Entry, preference: Preference, how: Reaching) -> Reach:
-    """Return which channels a subscriber uses have an address, and what is wrong with others."""
+    """Return which channels a subscriber uses have an address, and what is wrong with others.
+
+    Nobody has to mend the addresses of a closed contract.
+    """
     used = [channel for channel in _order(preference, how) if channel != "webhook"]
     found = [_way(channel, entry, preference, how) for channel in used]
     return Reach(
-        wrong={way.channel: way.reason for way in found if way.reason is not None},
+        wrong={w.channel: w.reason for w in found if w.reason is not None and not entry.closed},
         usable=tuple(way.channel for way in found if way.reason is None),
     )
 

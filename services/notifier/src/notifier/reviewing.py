@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from notifier import directory, preferences, reach, unreachable
-from notifier.preferences import NONE
+from notifier.directory import Entry
+from notifier.preferences import NONE, Preference
 from notifier.reach import Reaching
 from notifier.unreachable import Dead
 from shared.crypto import Vault
@@ -23,7 +24,7 @@ async def moved(
 async def buried(
     tx: Tx, vault: Vault, reaching: Reaching, dead: Sequence[Dead], at: datetime
 ) -> None:
-    """Keep which addresses are dead by their provider's word."""
+    """Keep which addresses are dead by their provider's word, of those that are used now."""
     await _review(tx, vault, reaching, {one.contract for one in dead}, at, dead=dead)
 
 
@@ -45,4 +46,19 @@ async def _review(
         number: reach.state(entry, chosen.get(number, NONE), reaching)
         for number, entry in known.items()
     }
-    await unreachable.review(tx, found, at, dead=dead, moved=moved)
+    used = [one for one in dead if _is_used(one, known, chosen, reaching)]
+    await unreachable.review(tx, found, at, dead=used, moved=moved)
+
+
+def _is_used(
+    one: Dead,
+    known: Mapping[str, Entry],
+    chosen: Mapping[str, Preference],
+    reaching: Reaching,
+) -> bool:
+    entry = known.get(one.contract)
+    if entry is None:
+        return False
+    preference = chosen.get(one.contract, NONE)
+    written, _ = reach.given(one.channel, entry, preference, reaching)
+    return reach.address(one.channel, written) == one.address

@@ -28,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 
+from notifier.channels.port import ChannelName
 from notifier.reach import FAULTS, Reach
 from shared.db import Instant, Tx, metadata
 from shared.metrics import UNREACHABLE
@@ -55,9 +56,10 @@ class Dead:
     """An address that a provider says is dead, refused or blocked, and the message that met it."""
 
     contract: str
-    channel: str
+    channel: ChannelName
     reason: str
     message_id: UUID
+    address: str
 
 
 async def review(
@@ -74,7 +76,7 @@ async def review(
     """
     kept = await _kept(tx, found)
     ended: list[tuple[str, str]] = []
-    rows = {
+    rows: dict[tuple[str, str], dict[str, Any]] = {
         (d.contract, d.channel): _row(d.contract, d.channel, d.reason, at, d.message_id)
         for d in dead
         if d.contract in found and d.channel in found[d.contract].usable

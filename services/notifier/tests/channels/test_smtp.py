@@ -50,6 +50,17 @@ async def test_the_message_arrives_whole(
     assert mail_server.recipients == [["anna@example.org"]]
 
 
+async def test_a_letter_in_doubt_is_known_by_its_id_and_says_so(
+    mail_server: MailServer, outgoing: Callable[..., Outgoing]
+) -> None:
+    smtp = channel(mail_server)
+    async with smtp.opened():
+        for doubtful in (False, True):
+            outcome = await smtp.send(outgoing(KEY, doubtful=doubtful))
+            assert outcome == Accepted(f"<{KEY}@provider.example>", perhaps_twice=doubtful)
+    assert len({mail["Message-ID"] for mail in mail_server.mails}) == 1
+
+
 async def test_one_connection_serves_many(
     mail_server: MailServer, outgoing: Callable[..., Outgoing]
 ) -> None:

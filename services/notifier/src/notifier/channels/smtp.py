@@ -1,8 +1,9 @@
 """E-mail over SMTP: a few connections at once, kept between messages while the server likes it.
 
 SMTP has no idempotence. An e-mail whose outcome is unknown is sent again under the same
-Message-ID (RFC 5322, 3.6.4), by which mail systems and readers recognise the copy. The outcome is
-unknown only where the letter itself was on its way; what fails before that has sent nothing.
+Message-ID (RFC 5322, 3.6.4), by which many mail systems and readers recognise the copy; the doubt
+stays written. The outcome is unknown only where the letter itself was on its way; what fails before
+that has sent nothing.
 Signing the domain's mail (DKIM) is the server's business.
 """
 
@@ -75,7 +76,7 @@ class Smtp:
         failed = await self._attempt(mail, to, fresh=False)
         if failed is _STALE:
             failed = await self._attempt(mail, to, fresh=True)
-        return failed or Accepted(str(mail["Message-ID"]))
+        return failed or Accepted(str(mail["Message-ID"]), perhaps_twice=outgoing.doubtful)
 
     async def _attempt(self, mail: EmailMessage, to: str, *, fresh: bool) -> Outcome | None:
         """Send on one connection; None where it went, `_STALE` where a kept one was dead."""
