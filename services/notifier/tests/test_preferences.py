@@ -12,14 +12,15 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, FormData, MultipartWriter
 from aiohttp import web as aiohttp_web
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from notifier import preferences, web, web_preferences
+from notifier import preferences, unreachable, web, web_preferences
+from notifier.channels.port import Accepted, Permanent, Temporary
 from notifier.choosing import Choosing
 from notifier.content import unseal
 from notifier.kinds import KINDS
@@ -295,6 +296,68 @@ async def test_a_code_is_bounded_in_tries_time_and_number(place: Place, clock: M
     assert await ask() == 303
 
 
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_code_says_nothing_of_the_address_that_is_used(
+    place: Place, said: Said, arrives: bool
+) -> None:
+    """It goes to an address that is nobody's yet."""
+    world = place.world
+
+    async def faults() -> dict[str, str]:
+        async with reading(world.db) as tx:
+            rows = (await unreachable.page(tx, limit=5, partly=True)).get("100245", [])
+        return {row.channel: row.reason for row in rows}
+
+    dead = Permanent("no such mailbox", dead=True)
+    if arrives:
+        world.email.answer = lambda _outgoing: dead
+        await world.hear(said.payment())
+        await world.prepare()
+        await world.deliver()
+    before = await faults()
+    await place.send(act="address", channel="email", address="new@example.net")
+    world.email.answer = lambda _outgoing: Accepted("1") if arrives else dead
+    await world.deliver()
+    assert world.email.taken[-1].content.to == "new@example.net"
+    assert await faults() == before == ({"email": "dead_address"} if arrives else {})
+
+
+@pytest.mark.parametrize("tried", [False, True])
+async def test_what_is_refused_does_not_leave_any_more(
+    place: Place, said: Said, clock: ManualClock, tried: bool
+) -> None:
+    world = place.world
+    await world.hear(said.payment(), said.access())
+    await world.prepare()
+    if tried:
+        world.email.answer = lambda _outgoing: Temporary("busy")
+        await world.deliver(world.email)
+        world.email.taken.clear()
+        world.email.answer = lambda _outgoing: Accepted("1")
+    url = place.at(place.links.unsubscribe("100245", "payment", "email", clock()))
+    assert (await place.client.post(url, data={})).status == 200
+    clock.advance(timedelta(minutes=1))
+    await world.prepare()
+    await world.deliver()
+    assert [outgoing.kind for outgoing in world.email.taken] == ["blocked"]
+    assert sorted(outgoing.kind for outgoing in world.sms.taken) == ["blocked", "payment"]
+    assert (await world.row(kind="payment", channel="email")).reason == "off"
+
+
+async def test_what_waits_goes_to_the_address_of_now(place: Place, said: Said) -> None:
+    world = place.world
+    await world.hear(said.payment())
+    await place.send(act="address", channel="sms", address="8 (916) 000-00-01")
+    await world.prepare()
+    await world.hear(said.subscriber(revision=2, email="new@example.net"))
+    assert await world.rows(kind="address_code", state="ready"), "a code is written once"
+    await world.prepare()
+    await world.deliver()
+    (mail,) = world.email.taken
+    assert mail.content.to == "new@example.net"
+    assert len(world.sms.taken) == 2
+
+
 async def test_one_click_leaves_a_kind_once(place: Place, said: Said, clock: ManualClock) -> None:
     url = place.at(place.links.unsubscribe("100245", "payment", "email", clock()))
     looked = await place.client.get(url)
@@ -308,6 +371,14 @@ async def test_one_click_leaves_a_kind_once(place: Place, said: Said, clock: Man
     await place.world.prepare()
     states = {row.channel: row.state for row in await place.world.rows(kind="payment")}
     assert states == {"email": "skipped", "sms": "ready"}
+    # RFC 8058, 3.2: mail readers should send it so, and may send it as a plain form.
+    other = place.at(place.links.unsubscribe("100245", "refund", "email", clock()))
+    with MultipartWriter("form-data") as parts:
+        parts.append("One-Click").set_content_disposition("form-data", name="List-Unsubscribe")
+    assert (await place.client.post(other, data=parts)).status == 200
+    assert Off(kind="refund", channel="email") in (await place.chosen()).chosen.off
+    many = FormData({"List-Unsubscribe": "One-Click" * 10_000}, default_to_multipart=True)
+    assert (await place.client.post(other, data=many)).status == 413
     kept = place.at(place.links.unsubscribe("100245", "blocked", "email", clock()))
     assert (await place.client.post(kept, data={})).status == 422
 

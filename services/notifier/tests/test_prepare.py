@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier import journal, prepare
+from notifier.channels.port import Temporary
 from notifier.content import unseal
 from shared.clock import ManualClock
 from shared.db import transaction
@@ -115,15 +116,22 @@ async def test_a_fact_that_comes_too_old_is_never_told(world: World, said: Said)
     assert world.sms.taken == []
 
 
-async def test_the_text_is_written_once_and_sealed(world: World, said: Said) -> None:
+@pytest.mark.parametrize("tried", [True, False])
+async def test_the_text_is_sealed_and_stays_once_it_was_tried(
+    world: World, said: Said, tried: bool
+) -> None:
     await world.hear(said.contract(operator=""), said.subscriber(language="en"), said.payment())
     await world.prepare()
+    world.sms.answer = lambda _outgoing: Temporary("busy")
+    if tried:
+        await world.deliver(world.sms)
     await world.hear(said.contract(revision=2, operator="New"), said.subscriber(revision=2))
     await world.prepare()
     row = await world.row(channel="sms")
     assert row.key_id == world.vault.key_id
     content = unseal(world.vault, row.sealed)
-    assert content.text.startswith("Saldo: received 650.00 RUB for contract 100245")
+    before, now = "Saldo: received 650.00 RUB for contract", "Saldo: зачислено 650,00 ₽ на договор"
+    assert content.text.startswith(before if tried else now)
     assert content.to == "+79161234567"
 
 
@@ -139,15 +147,21 @@ async def test_a_message_carries_the_name_of_its_operator_not_the_code(
     assert unseal(world.vault, row.sealed).text.startswith(f"{name}: ")
 
 
-async def test_one_text_that_cannot_be_written_stops_no_other(world: World, said: Said) -> None:
+@pytest.mark.parametrize(
+    ("kind", "other"), [("payment", "low_balance"), ("low_balance", "payment")]
+)
+async def test_one_text_that_cannot_be_written_stops_no_other(
+    world: World, said: Said, kind: str, other: str
+) -> None:
+    """Also one of a kind that would wait for the morning."""
     await world.hear(said.contract(), said.subscriber(), said.payment(), said.low())
     async with world.db.engine.begin() as tx:
-        broken = journal.message.update().where(journal.message.c.kind == "payment")
+        broken = journal.message.update().where(journal.message.c.kind == kind)
         await tx.execute(broken.values(facts="{}"))
     await world.prepare()
-    broken_rows = await world.rows(kind="payment")
+    broken_rows = await world.rows(kind=kind)
     assert {(r.state, r.reason) for r in broken_rows} == {("failed", "unwritable")}
-    assert {row.state for row in await world.rows(kind="low_balance")} == {"ready"}
+    assert {row.state for row in await world.rows(kind=other)} == {"ready"}
 
 
 async def test_the_channels_are_woken(world: World, said: Said) -> None:

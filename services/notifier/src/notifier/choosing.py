@@ -11,8 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from notifier import confirmations, directory, journal, preferences, reach, reviewing
-from notifier.channels.port import ChannelName
+from notifier import (
+    confirmations,
+    directory,
+    journal,
+    preferences,
+    reach,
+    reviewing,
+    rewriting,
+)
+from notifier.channels.port import CHANNEL_NAMES, ChannelName
 from notifier.directory import Entry
 from notifier.kinds import KINDS
 from notifier.preferences import Address, Chosen, Off, Preference
@@ -149,8 +157,16 @@ async def _put(
     after = await preferences.put(tx, choosing.vault, contract, wanted, at)
     await outbox.add(tx, choosing.producer, _watches(choosing, contract, before, after, at), at)
     await journal.wake(tx, {contract}, at)
+    await rewriting.anew(tx, {contract}, at)
+    await rewriting.refused(tx, contract, _unwanted(after.chosen), at)
     await reviewing.moved(tx, choosing.vault, choosing.reaching, {contract}, at)
     return after
+
+
+def _unwanted(chosen: Chosen) -> set[tuple[str, str]]:
+    """Return what is switched off, by kind and channel; some kinds reach one channel at least."""
+    kinds = {off.kind for off in chosen.off if KINDS[off.kind].refusable}
+    return {(k, c) for k in kinds for c in CHANNEL_NAMES if chosen.refuses(k, c)}
 
 
 def _watches(

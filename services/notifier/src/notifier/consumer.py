@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
-from notifier import access, balances, directory, journal, notices, reviewing, superseding
+from notifier import (
+    access,
+    balances,
+    directory,
+    journal,
+    notices,
+    reviewing,
+    rewriting,
+    superseding,
+)
 from notifier.notices import Freshness
 from notifier.reach import DEFAULT_REACHING, Reaching
 from shared.clock import Clock
@@ -49,6 +58,7 @@ def make(
         for reason, ended in notices.ended(events, freshness).items():
             await journal.drop(tx, ended, reason, at, channels=channels)
         await journal.wake(tx, woken, at)
+        await rewriting.anew(tx, woken, at)
         await reviewing.moved(tx, vault, reaching, woken, at)
         await balances.keep(tx, events)
         await access.keep(tx, events, at)

@@ -230,8 +230,14 @@ def read(kind: KindName, written: str, decrypt: Callable[[str], str]) -> Fact:
 
 
 def can_wait(kind: KindName, written: str) -> bool:
-    """Say whether what a journal's row tells may be told in the morning."""
-    return FACTS[kind].model_validate_json(written).can_wait
+    """Say whether what a journal's row tells may be told in the morning.
+
+    What cannot be read waits for nothing: whoever writes it will say so.
+    """
+    try:
+        return FACTS[kind].model_validate_json(written).can_wait
+    except ValueError:
+        return False
 
 
 def _opened(link: str, decrypt: Callable[[str], str]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from notifier import quiet
-from notifier.channels.port import ChannelName
+from notifier.channels.port import CHANNEL_NAMES, ChannelName
 from notifier.gate import Rules
 from notifier.journal import REMINDERS_MAX
 from notifier.kinds import KINDS
@@ -17,12 +17,12 @@ from notifier.reach import Reaching
 from notifier.turns import Patience
 from shared.settings import Commas, Common, Duration
 
-_CHANNELS: Final[tuple[ChannelName, ...]] = get_args(ChannelName)
-
 
 def _known(wanted: tuple[str, ...]) -> tuple[str, ...]:
-    if not wanted or len(set(wanted)) < len(wanted) or not set(wanted) <= set(_CHANNELS):
-        raise ValueError(f"expected some of {','.join(_CHANNELS)}, each once, the first one first")
+    if not wanted or len(set(wanted)) < len(wanted) or not set(wanted) <= set(CHANNEL_NAMES):
+        raise ValueError(
+            f"expected some of {','.join(CHANNEL_NAMES)}, each once, the first one first"
+        )
     return wanted
 
 
@@ -80,7 +80,7 @@ class RuleSettings(Common):
 
     def channel_names(self) -> tuple[ChannelName, ...]:
         """Return the channels of this installation, in the order in which they are tried."""
-        return tuple(name for one in self.channels for name in _CHANNELS if name == one)
+        return tuple(name for one in self.channels for name in CHANNEL_NAMES if name == one)
 
     def reaching(self) -> Reaching:
         """Return how people are reached."""

@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol, get_args
 from uuid import UUID
 
 from notifier.content import Content
 
 ChannelName = Literal["sms", "email", "bot", "webhook"]
+CHANNEL_NAMES: Final[tuple[ChannelName, ...]] = get_args(ChannelName)
 
 
 @dataclass(frozen=True, slots=True)

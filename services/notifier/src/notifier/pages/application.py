@@ -22,6 +22,7 @@ from notifier.links import AUDIENCE, PREFERENCES, UNSUBSCRIBE
 from notifier.pages import form
 from notifier.pages.texts import TEXTS
 from notifier.preferences import DAYS_MAX, NONE, Preference
+from shared.bodies import read_body
 from shared.crypto import Link, Signer, read_link
 from shared.db import reading
 from shared.errors import FieldError, Invalid, NotFound, Text
@@ -73,7 +74,8 @@ async def show_way_out(request: web.Request) -> web.Response:
 async def leave(request: web.Request) -> web.Response:
     """Switch a kind off on a channel: by the page's button, or by the mail reader itself."""
     link = _link(request, UNSUBSCRIBE)
-    await forms.read(request)
+    # Nothing in the form is asked for: RFC 8058, 3.2, lets it come in two shapes.
+    await read_body(request, forms.FORM_BYTES_MAX)
     kind, channel = _claims(link)
     await choosing.refuse(request.app[HERE], link.subject, kind, channel)
     return _out(request, link, done=True)
