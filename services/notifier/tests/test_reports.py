@@ -160,6 +160,22 @@ async def test_delivered_is_the_last_word(world: World, said: Said, kept: Report
 
 
 @SQLITE
+async def test_an_id_that_a_provider_uses_again_means_the_newest_message(
+    world: World, said: Said, kept: Reports, clock: ManualClock
+) -> None:
+    """Centres of messages count anew when they are restarted."""
+    await world.hear(said.contract(), said.subscriber())
+    world.sms.answer = lambda _outgoing: Accepted("1")
+    for n in range(8):
+        await world.hear(said.payment(payment=f"p-{n}"))
+        await world.prepare()
+        await world.deliver(world.sms)
+        clock.advance(timedelta(hours=1))
+    await reports.keep(kept, [said_of("1", "delivered")])
+    newest = max(await world.rows(channel="sms"), key=lambda row: row.done_at)
+    assert [row.id for row in await world.rows(report="delivered")] == [newest.id]
+
+
 async def test_reports_that_come_together(world: World, said: Said, kept: Reports) -> None:
     await send_many(world, said, len(ORDERS))
     together = [said_of(f"n{n}", fate) for n, (fates, _, _) in enumerate(ORDERS) for fate in fates]

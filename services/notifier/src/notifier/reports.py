@@ -117,7 +117,8 @@ async def _apply(
             .order_by(message.c.id)
             .with_for_update()
         )
-        for one in messages:
+        # Some providers count anew when they are restarted: their word is of the newest one.
+        for one in sorted(messages, key=lambda row: row.done_at or row.created_at):
             told = said[channel, one.provider_id]
             found[channel, one.provider_id] = _Found(told, one, _is_news(one, told["state"]))
     news = [each for each in found.values() if each.news]
