@@ -13,6 +13,7 @@ from aiohttp import web as aiohttp_web
 from aiohttp.test_utils import TestClient, TestServer
 
 from notifier import app, template_store, web, web_templates
+from notifier.content import unseal
 from notifier.kinds import KIND_NAMES
 from notifier.texts import LANGUAGES, PARTS, Key
 from shared import problem
@@ -51,7 +52,11 @@ async def client(world: World) -> AsyncIterator[TestClient[Any, Any]]:
     api[web.DB] = world.db
     api[web.VAULT] = world.vault
     api[web_templates.DESK] = web_templates.Desk(
-        world.clock, "Связь", "https://pay.example.org/cabinet/", 450
+        world.clock,
+        "Связь",
+        "https://pay.example.org/cabinet/",
+        450,
+        {"second": "Вторая сеть"},
     )
     root = aiohttp_web.Application(middlewares=[problem.middleware])
     root.add_subapp(web.PREFIX, api)
@@ -214,6 +219,19 @@ async def test_a_preview_shows_texts_for_a_contract(
     assert (body["sample"], "Договор 100245" in body["subject"]) == (True, True)
     _, body = await post(client, f"{ALL}/preview", kind="payment", contract="none")
     assert body["subject"].endswith("договор none, не хватает ещё 50,00 ₽")
+
+
+async def test_a_preview_for_a_contract_is_what_it_would_be_sent(
+    world: World, said: Said, client: TestClient[Any, Any]
+) -> None:
+    await world.hear(said.contract(operator="second"), said.subscriber(), said.payment())
+    await world.prepare()
+    _, body = await post(client, f"{ALL}/preview", kind="payment", contract="100245")
+    sms = unseal(world.vault, (await world.row(channel="sms")).sealed)
+    mail = unseal(world.vault, (await world.row(channel="email")).sealed)
+    assert sms.text.startswith("Вторая сеть:")
+    assert body["sms"]["text"] == sms.text
+    assert (body["subject"], body["text"], body["html"]) == (mail.subject, mail.text, mail.html)
 
 
 async def test_a_broken_stored_text_is_shown_and_mended(

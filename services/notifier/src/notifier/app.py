@@ -66,7 +66,11 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
     api[web.DB] = db
     api[web.VAULT] = vault
     api[web_templates.DESK] = Desk(
-        clock, settings.operator_name, _cabinet(settings), settings.sms_price_kopecks
+        clock,
+        settings.operator_name,
+        _cabinet(settings),
+        settings.sms_price_kopecks,
+        settings.operator_names,
     )
     here = _choosing(settings, db, clock)
     api[web_preferences.CHOOSING] = here

@@ -83,7 +83,7 @@ async def preview_template(request: web.Request, asked: PreviewBody) -> web.Resp
         stored = {**await template_store.stored(tx), **given}
         if asked.contract is not None:
             require(request[TOKEN], "messages:read")
-            who = await _reader(tx, request, who, asked.contract)
+            who = await _reader(tx, request, who, asked.contract, desk)
             facts = await _facts(tx, asked.contract, asked.kind)
     shown = facts or variables.sample(asked.kind, at)
     return answer(_preview(asked.kind, shown, who, at, stored, desk, sample=facts is None))
@@ -103,12 +103,18 @@ def _given(asked: PreviewBody, request: web.Request) -> Stored:
     return given
 
 
-async def _reader(tx: Tx, request: web.Request, who: Reader, contract: str) -> Reader:
+async def _reader(tx: Tx, request: web.Request, who: Reader, contract: str, desk: Desk) -> Reader:
     """Return the contract's own reader; one that is not known keeps the name of the sample."""
     known = (await directory.find(tx, request.app[VAULT], [contract])).get(contract)
     if known is None:
         return replace(who, contract=contract)
-    return replace(who, contract=contract, name=known.person.name, timezone=known.timezone)
+    return replace(
+        who,
+        contract=contract,
+        operator=desk.operators.get(known.operator, desk.operator),
+        name=known.person.name,
+        timezone=known.timezone,
+    )
 
 
 async def _facts(tx: Tx, contract: str, kind: KindName) -> Fact | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Final, cast
 
 from aiohttp import web
@@ -30,6 +31,8 @@ class Desk:
     cabinet_url: str
     segment_kopecks: int | None = None
     """The price of a part of an SMS; None where nobody has said."""
+    operators: Mapping[str, str] = field(default_factory=dict)
+    """Names of the contracts' operators that have one of their own."""
 
 
 DESK: Final = web.AppKey("notifier_template_desk", Desk)
