@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Uuid, literal, select, tuple_
 
-from notifier.message_table import message
+from notifier.message_table import State, in_state, message
 from shared.db import Instant, Tx
 
 
@@ -18,7 +18,7 @@ async def page(
     *,
     limit: int,
     contract: str | None = None,
-    state: str | None = None,
+    state: State | None = None,
     before: tuple[datetime, UUID] | None = None,
 ) -> Sequence[Row[Any]]:
     """Return messages, newest first, that come after the given one in that order."""
@@ -26,7 +26,7 @@ async def page(
     if contract is not None:
         wanted = wanted.where(message.c.contract == contract)
     if state is not None:
-        wanted = wanted.where(message.c.state == state)
+        wanted = wanted.where(in_state(state))
     if before is not None:
         place = tuple_(literal(before[0], Instant), literal(before[1], Uuid))
         wanted = wanted.where(tuple_(message.c.created_at, message.c.id) < place)

@@ -220,7 +220,8 @@ async def prune(tx: Tx, before: datetime) -> int:
     that would be stale at once.
     """
     old = select(message.c.id).where(message.c.created_at < before).limit(PRUNE_MAX)
-    return (await tx.execute(delete(message).where(message.c.id.in_(old)))).rowcount
+    these = chosen(is_postgres(tx), message.c.id, old)
+    return (await tx.execute(delete(message).where(these))).rowcount
 
 
 def _row(

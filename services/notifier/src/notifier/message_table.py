@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    and_,
     false,
     literal_column,
     or_,
@@ -101,6 +102,9 @@ Index(
     postgresql_where=UNSENT,
     sqlite_where=UNSENT,
 )
+ENDED: Final = in_state("undelivered", "failed", "dropped", "skipped")
+DOUBTED: Final = and_(in_state("sent", "undelivered"), message.c.doubtful)
+"""Sent, perhaps twice."""
 _NAMED: Final = message.c.provider_id.is_not(None)
 Index(
     "ix_message_provider",
@@ -108,6 +112,21 @@ Index(
     message.c.provider_id,
     postgresql_where=_NAMED,
     sqlite_where=_NAMED,
+)
+# Those that somebody looks for among many that were sent.
+Index(
+    "ix_message_ended",
+    message.c.state,
+    message.c.created_at,
+    message.c.id,
+    postgresql_where=ENDED,
+    sqlite_where=ENDED,
+)
+Index(
+    "ix_message_doubted",
+    message.c.created_at,
+    postgresql_where=DOUBTED,
+    sqlite_where=DOUBTED,
 )
 Index("ix_message_tried", message.c.channel, message.c.tried_at)
 Index("ix_message_contract", message.c.contract, message.c.created_at)

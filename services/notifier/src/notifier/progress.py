@@ -10,8 +10,9 @@ from typing import Final
 
 from sqlalchemy import func, select
 
+from notifier.channels.port import CHANNEL_NAMES
 from notifier.kinds import Urgency
-from notifier.message_table import UNSENT, message
+from notifier.message_table import DOUBTED, UNSENT, in_state, message
 from notifier.settings import Settings
 from shared.cli import Command
 from shared.clock import system_clock
@@ -89,10 +90,11 @@ def _pace(channel: str, waiting: tuple[Waiting, ...], lately: int) -> Pace:
 
 
 async def _lately(tx: Tx, at: datetime) -> Mapping[str, int]:
-    sent = message.c.state.in_(("sent", "undelivered"))
+    # The channels are named, because the index of attempts begins with them.
+    lately = message.c.channel.in_(CHANNEL_NAMES) & (message.c.tried_at > at - WINDOW)
     rows = await tx.execute(
         select(message.c.channel, func.count().label("count"))
-        .where(message.c.tried_at > at - WINDOW, sent)
+        .where(lately, in_state("sent", "undelivered"))
         .group_by(message.c.channel)
     )
     return {row.channel: row._mapping["count"] for row in rows}
@@ -100,9 +102,7 @@ async def _lately(tx: Tx, at: datetime) -> Mapping[str, int]:
 
 async def _doubtful(tx: Tx, at: datetime) -> int:
     day = message.c.created_at > at - timedelta(days=1)
-    doubted = select(func.count()).where(
-        day, message.c.doubtful.is_(True), message.c.state.in_(("sent", "undelivered"))
-    )
+    doubted = select(func.count()).where(day, DOUBTED)
     return int((await tx.execute(doubted)).scalar_one())
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, select, tuple_
 
-from notifier.message_table import message
+from notifier.message_table import in_state, message
 from shared.db import Tx
 
 LOOK_AGAIN: Final = timedelta(minutes=10)
@@ -62,8 +62,10 @@ async def silent(tx: Tx, channels: Sequence[str], patience: Patience, at: dateti
     out = set()
     for channel in channels:
         lately = (message.c.channel == channel) & (message.c.tried_at > at - patience.stuck)
-        through = lately & message.c.state.in_(("sent", "undelivered"))
-        one = await tx.execute(select(message.c.id).where(through).limit(1))
+        through = lately & in_state("sent", "undelivered")
+        # In this order the index of attempts is read, and no more than a while of it.
+        newest = select(message.c.id).where(through).order_by(message.c.tried_at.desc()).limit(1)
+        one = await tx.execute(newest)
         if one.first() is None:
             out.add(channel)
     return out
