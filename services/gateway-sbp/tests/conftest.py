@@ -53,7 +53,8 @@ HURRY = {
     "GATEWAY_SBP_FETCH_TIMEOUT": "2s",
     "GATEWAY_SBP_REQUESTS_PER_SECOND": "500",
     "GATEWAY_SBP_SAVE_METHODS": "true",
-    "SALDO_POLL_SECONDS": "0.05",
+    # A dozen loops that look more often than this are what keeps the machine busy.
+    "SALDO_POLL_SECONDS": "0.25",
 }
 
 

@@ -48,7 +48,8 @@ HURRY = {
     "GATEWAY_YOOKASSA_CREATE_TIMEOUT": "2s",
     "GATEWAY_YOOKASSA_FETCH_TIMEOUT": "2s",
     "YOOKASSA_REQUESTS_PER_SECOND": "500",
-    "SALDO_POLL_SECONDS": "0.05",
+    # A dozen loops that look more often than this are what keeps the machine busy.
+    "SALDO_POLL_SECONDS": "0.25",
     "GATEWAY_YOOKASSA_SWEEP_AT": "off",
 }
 
