@@ -44,8 +44,8 @@ demo: $(READY_FOR_DEMO) ## Run everything in one process with simulators (PORT=8
 
 test: read-tests lint check-fast ## Lint, then every test (ARGS="-k ledger" is handed to pytest)
 
-# The linters leave one core idle: meanwhile the tests are compiled, which each worker would do for itself.
-read-tests: $(DEV_READY)
+# The linters leave one core idle; without this each worker would compile all tests for itself.
+read-tests: $(DEV_READY) ## Compile the tests, in the background
 	@$(TESTS) --brief --collect-only -qq >/dev/null 2>&1 &
 
 check-fast: $(DEV_READY) ## Every test, most of them on one of the two databases, without lint
