@@ -320,6 +320,9 @@ def test_html_of_any_text_is_of_the_language_if_the_text_is(text: str) -> None:
         ("subject", "{% if lines %}", "not_closed", (1, 1)),
         ("text", "{% if not name %}x{% endif %}", "empty", (1, 1)),
         ("text", "д" * 10_001, "too_long", (1, 1)),
+        ("text", "a: b\n" * 2_000, "made_too_long", (1, 1)),
+        ("sms", "{% if missing %}" + "д" * 9_970 + "{% endif %}", "too_many_segments", (1, 1)),
+        ("sms", "{% if not missing %}" + "д" * 9_965 + "{% endif %}д", "made_too_long", (1, 1)),
     ],
 )
 def test_texts_that_cannot_be_used(

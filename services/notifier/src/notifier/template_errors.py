@@ -51,6 +51,10 @@ _WHAT: Final[Mapping[str, Text]] = {
     "too_long": Text(
         "longer than {about} characters: shorten it", "длиннее {about} знаков: сократите"
     ),
+    "made_too_long": Text(
+        "the {about} that is made of it becomes too long: shorten it",
+        "{about} из этого текста выходит слишком длинным: сократите",
+    ),
     "unknown_variable": Text("there is no variable {about}", "нет переменной {about}"),
     "unknown_filter": Text("there is no filter {about}", "нет фильтра {about}"),
     "markup": Text(
