@@ -12,7 +12,6 @@ from faults.owed import Owed
 from faults.truth import Taken
 
 OPENING: Final = "opening"
-CHANNELS: Final = ("sms", "email")
 _UNDECIDED: Final = ("pending", "waiting_for_capture")
 
 
@@ -120,16 +119,6 @@ def held(foreign: Collection[str], held_back: Collection[str]) -> list[str]:
     """What is not our money is held back by the gateway, and nothing else is."""
     wrong = [f"{one}: foreign money, and not held back" for one in set(foreign) - set(held_back)]
     return wrong + [f"{one}: held back without need" for one in set(held_back) - set(foreign)]
-
-
-def told(owed: Iterable[Owed], messages: Iterable[str], shop: Source) -> list[str]:
-    """Each subscriber hears of each credit once by each channel, and of nothing else."""
-    provider = shop.source.removeprefix("payment:")
-    credited = [one for one in owed if one.contract is not None]
-    due = Counter(f"{provider}:{one.payment_id} by {way}" for one in credited for way in CHANNELS)
-    said = Counter(messages)
-    wrong = [f"{what}: {count} messages are missing" for what, count in (due - said).items()]
-    return wrong + [f"{what}: {count} messages too many" for what, count in (said - due).items()]
 
 
 def answers(answered: Mapping[int, int]) -> list[str]:

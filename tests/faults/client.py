@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ class Client:
     """The gateway's address, without a path."""
     token: str
     prefix: str = "/yookassa"
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What each payment asks for beside its money."""
     statuses: Counter[str] = field(default_factory=Counter)
     """What came back, by status or by the kind of failure."""
     turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE_MAX))
@@ -79,7 +82,7 @@ class Client:
                 while not body.get("provider_payment_id"):
                     looks += 1
                     await asyncio.sleep(pause(looks))
-                    body = await self._insist("GET", f"{self.prefix}/v1/payments/{body['id']}")
+                    body = await self.insist("GET", f"{self.prefix}/v1/payments/{body['id']}")
                 return body
         except TimeoutError:
             raise Refused(f"key {order.key}: no payment in {PATIENCE_SECONDS:.0f} s") from None
@@ -88,10 +91,11 @@ class Client:
         wanted = {
             "contract": order.contract,
             "amount": f"{order.kopecks // 100}.{order.kopecks % 100:02d}",
+            **self.more,
         }
-        return await self._insist("POST", f"{self.prefix}/v1/payments", wanted, order.key)
+        return await self.insist("POST", f"{self.prefix}/v1/payments", wanted, order.key)
 
-    async def _insist(
+    async def insist(
         self, method: str, path: str, body: Any = None, key: str | None = None
     ) -> dict[str, Any]:
         """Send until an answer decides; raises Refused for one that we have not deserved."""

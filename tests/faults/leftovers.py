@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
-from faults import sbp
-from faults.stage import Stage
+from faults import charged, messages, sbp
+from faults.stage import SERVICES, Stage
 from faults.tables import Tables
 
 GATEWAY: Final = "gateway_yookassa"
 GATEWAYS: Final = (GATEWAY, "gateway_sbp")
 CORE: Final = "core_billing"
-NOTIFIER: Final = "notifier"
+HEARERS: Final = (*GATEWAYS, "autopay", "notifier")
+"""Who knows contracts from the bus."""
 
 _UNDECIDED: Final = """
 SELECT COUNT(*) FROM payment WHERE held IS NULL AND (
@@ -32,7 +34,6 @@ _RETURNED: Final = """
 SELECT COUNT(*) FROM payment JOIN source ON source.id = payment.source_id
 WHERE source.name LIKE 'refund:%'
 """
-_TOLD: Final = "SELECT fact, channel FROM message WHERE kind = 'payment'"
 _HELD: Final = "SELECT provider_payment_id FROM payment WHERE held IS NOT NULL"
 
 
@@ -46,15 +47,14 @@ async def waiting(stage: Stage) -> Mapping[str, int]:
                 f"{gateway} callbacks about known payments": (gateway, _UNHEARD)
                 for gateway in GATEWAYS
             },
-            **{
-                f"{name} outbox rows": (package, _UNSENT)
-                for name, package in stage.packages.items()
-            },
-            **{
-                f"{name} inbox rows": (package, _UNDONE) for name, package in stage.packages.items()
-            },
+            **{f"{name} outbox rows": (package, _UNSENT) for name, package in SERVICES.items()},
+            **{f"{name} inbox rows": (package, _UNDONE) for name, package in SERVICES.items()},
         },
     )
+    at = datetime.now(UTC)
+    counts |= charged.waiting(await charged.asked(stage.tables), at)
+    if unsent := messages.waiting(await messages.read(stage.tables), at):
+        counts["messages to subscribers"] = unsent
     if open_codes := await _open_codes(stage):
         counts["codes not terminal or not acknowledged"] = open_codes
     if missing := sbp.refunds(stage.store) - int((await stage.tables.rows(CORE, _RETURNED))[0][0]):
@@ -81,7 +81,7 @@ async def astray(stage: Stage) -> Mapping[str, int]:
             "core-billing uncredited payments": (CORE, _UNCREDITED),
             **{
                 f"{name} conflicting events": (package, _CONFLICTS)
-                for name, package in stage.packages.items()
+                for name, package in SERVICES.items()
             },
         },
     )
@@ -95,13 +95,6 @@ async def slow_lane(tables: Tables) -> int:
 async def held(tables: Tables) -> set[str]:
     """Return the provider's ids of what the gateway holds back."""
     return {str(row[0]) for row in await tables.rows(GATEWAY, _HELD)}
-
-
-async def told(stage: Stage) -> list[str] | None:
-    """Return which payments subscribers are told of, by channel; None without a notifier."""
-    if NOTIFIER not in stage.packages:
-        return None
-    return [f"{row[0]} by {row[1]}" for row in await stage.tables.rows(NOTIFIER, _TOLD)]
 
 
 async def _count(tables: Tables, wanted: Mapping[str, tuple[str, str]]) -> dict[str, int]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from faults import sbp, settings
+from faults import autopay, sbp, settings
 from faults.client import Client, Refused, open_contract
 from faults.lies import Lie
 from faults.orders import Order
 from faults.plan import Plan, Told
 from faults.provider import ControlFailed, Provider
-from faults.stage import CORE, GATEWAY, GATEWAY_SBP, Stage
+from faults.stage import AUTOPAY, CORE, GATEWAY, GATEWAY_SBP, Stage
 
 KNOWN_MAX: Final = 500
 
@@ -76,6 +76,18 @@ def payers(stage: Stage, plan: Plan) -> sbp.People:
     client = Client(stage.session, stage.urls[GATEWAY_SBP], settings.TOKEN, "/sbp")
     now = time.monotonic()
     return sbp.People(plan.sbp, stage.session, client, stage.sandbox_url, bank, now)
+
+
+def subscribers(stage: Stage, plan: Plan) -> autopay.Subscribers:
+    """Make those with autopay, ready to act on a stage."""
+    return autopay.Subscribers(
+        plan.wishes,
+        Client(stage.session, stage.urls[GATEWAY], settings.TOKEN, more=autopay.SAVING),
+        Client(stage.session, stage.urls[AUTOPAY], settings.TOKEN),
+        Provider(stage.session, stage.sandbox_url),
+        settings.SHOP.source.removeprefix("payment:"),
+        time.monotonic(),
+    )
 
 
 def people(stage: Stage, plan: Plan) -> Load:

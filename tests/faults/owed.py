@@ -11,6 +11,7 @@ from faults.truth import Taken
 
 SUCCEEDED: Final = "succeeded"
 CURRENCY: Final = "RUB"
+NOBODY: Final[Mapping[int, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +37,24 @@ class Shop:
         return f"payment:yookassa:{self.id}"
 
 
-def owed(orders: Iterable[Order], payments: Iterable[Taken], shop: Shop) -> list[Owed]:
+def owed(
+    orders: Iterable[Order],
+    payments: Iterable[Taken],
+    shop: Shop,
+    charges: Mapping[int, str] = NOBODY,
+) -> list[Owed]:
     """Return what must be posted for the provider's succeeded payments.
 
-    An amount tells the order, because no two orders of a run have the same. What is foreign, in
-    another currency or play money is owed to nobody. Raises KeyError for a payment that no order
-    has asked for.
+    An amount tells the order, because no two orders of a run have the same; `charges` tells whose
+    are the amounts that autopay takes, each again and again. What is foreign, in another currency
+    or play money is owed to nobody. Raises KeyError for a payment that nobody has asked for.
     """
-    by_amount = {order.kopecks: order for order in orders}
+    whose = {order.kopecks: order.contract for order in orders} | dict(charges)
     return [
         Owed(
             payment.id,
             payment.kopecks,
-            by_amount[payment.kopecks].contract if payment.kopecks < BENT_KOPECKS else None,
+            whose[payment.kopecks] if payment.kopecks < BENT_KOPECKS else None,
         )
         for payment in payments
         if payment.status == SUCCEEDED and _ours(payment, shop)
@@ -60,11 +66,15 @@ def foreign(payments: Iterable[Taken], shop: Shop) -> set[str]:
     return {p.id for p in payments if p.status == SUCCEEDED and not _ours(p, shop)}
 
 
-def made(orders: Sequence[Order], payments: Iterable[Taken]) -> Mapping[int, list[str]]:
+def made(
+    orders: Sequence[Order], payments: Iterable[Taken], charges: Mapping[int, str] = NOBODY
+) -> Mapping[int, list[str]]:
     """Return the number of each order → the ids of the payments that exist for it."""
     found: dict[int, list[str]] = {order.number: [] for order in orders}
     by_amount = {order.kopecks: order.number for order in orders}
     for payment in payments:
+        if payment.kopecks in charges:
+            continue
         found[by_amount[payment.kopecks % BENT_KOPECKS]].append(payment.id)
     return found
 

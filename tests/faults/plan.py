@@ -8,19 +8,24 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
-from faults import orders, sbp
+from faults import mandates, orders, sbp
 from faults.lies import Lie
+from faults.mandates import Wish
 from faults.orders import Order
 from faults.sbp import SbpPlan
 
 CONTRACTS: Final = 40
 LIES_PER_ORDER: Final = 0.1
 MONEY: Final = "core-billing.money"
+AUTOPAY: Final = "autopay"
 QUEUES: Final[Mapping[str, str]] = {
     MONEY: "core-billing",
     "gateway-yookassa": "gateway-yookassa",
+    AUTOPAY: "autopay",
 }
 """Queues that may be purged, and who drinks from them."""
+ACKNOWLEDGED: Final = (MONEY, "gateway-yookassa")
+"""Between them a success and its acknowledgement travel: one of them is purged, and autopay's."""
 
 
 class Blow(StrEnum):
@@ -72,11 +77,13 @@ class Plan:
     seed: int
     size: Size
     contracts: Mapping[str, int]
-    """Number → kopecks at the opening."""
+    """Number → kopecks at the opening; those with autopay are among them."""
     orders: tuple[Order, ...]
     strikes: tuple[Strike, ...]
     lies: tuple[Told, ...]
     sbp: SbpPlan
+    wishes: tuple[Wish, ...]
+    """The mandates of autopay; nobody else pays to their contracts."""
 
 
 def draw(seed: int, size: Size) -> Plan:
@@ -88,11 +95,13 @@ def draw(seed: int, size: Size) -> Plan:
     drawn = orders.draw(dice, size.payments, size.seconds, list(contracts))
     strikes, lies = _strikes(dice, size), _lies(dice, size)
     by_sbp = sbp.draw(Random(seed), size.payments, size.seconds, list(contracts))
-    return Plan(seed, size, contracts, drawn, strikes, lies, by_sbp)
+    wishes = mandates.draw(Random(seed), seed, size.payments, size.seconds)
+    everybody = contracts | mandates.opened(wishes)
+    return Plan(seed, size, everybody, drawn, strikes, lies, by_sbp, wishes)
 
 
 def _strikes(dice: Random, size: Size) -> tuple[Strike, ...]:
-    """Kills fall at any moment; each server is struck once, the purge comes in the middle."""
+    """Kills fall at any moment; each server is struck once, purges come in the middle and late."""
     kills = [
         # In turn, so that each victim gets its share, but at moments of their own.
         Strike(_moment(dice, size, 0.03, 0.97), Blow.KILL, size.victims[n % len(size.victims)])
@@ -100,8 +109,9 @@ def _strikes(dice: Random, size: Size) -> tuple[Strike, ...]:
     ]
     servers = [
         Strike(_moment(dice, size, 0.2, 0.4), Blow.RESTART_DATABASE, "postgresql"),
-        Strike(_moment(dice, size, 0.45, 0.55), Blow.PURGE, dice.choice(sorted(QUEUES))),
+        Strike(_moment(dice, size, 0.45, 0.55), Blow.PURGE, dice.choice(ACKNOWLEDGED)),
         Strike(_moment(dice, size, 0.6, 0.8), Blow.RESTART_BROKER, "rabbitmq"),
+        Strike(_moment(dice, size, 0.62, 0.7), Blow.PURGE, AUTOPAY),
     ]
     dealt = kills + (servers if size.servers else [])
     return tuple(sorted(dealt, key=lambda strike: strike.at))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
@@ -87,6 +87,16 @@ class Provider:
         for pause in order.told_again:
             await asyncio.sleep(pause)
             await self._control("POST", "/deliveries/repeat", {"payment_id": payment_id})
+
+    async def saved(self, payment_id: str) -> bool:
+        """Say whether what a payment was paid with is kept for charges."""
+        found = await self._control("GET", f"/payments/{payment_id}")
+        return bool((found.get("payment_method") or {}).get("saved"))
+
+    async def script(self, payment_id: str, outcomes: Sequence[str]) -> None:
+        """Say what the charges of a card come to that was saved by a payment."""
+        wanted = {"outcomes": list(outcomes)}
+        await self._control("PUT", f"/scripts/method:{payment_id}", wanted)
 
     async def lie(self, lie: Lie, dice: Random, known_id: str, contract: str) -> None:
         """Have a forged notification sent from an address that is trusted."""

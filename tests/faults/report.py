@@ -18,11 +18,15 @@ def schedule(kind: str, plan: Plan) -> str:
     fates = Counter(str(order.fate) for order in plan.orders)
     strikes = [f"  {s.at:7.2f} s  {s.blow:16} {s.target}" for s in plan.strikes]
     bought = (
-        f"{len(plan.orders)} payments on {len(plan.contracts)} contracts in "
+        f"{len(plan.orders)} payments on {len(plan.contracts) - len(plan.wishes)} contracts in "
         f"{plan.size.seconds:.0f} s: {_counts(fates)}"
     )
+    ends = Counter(str(wish.end) for wish in plan.wishes)
+    agreed = f"{len(plan.wishes)} mandates of autopay: {_counts(ends)}"
     lied = f"{len(plan.lies)} forgeries of our own beside the simulator's"
-    return "\n".join([f"\n== {kind}, seed {plan.seed}", bought, lied, "schedule:", *strikes])
+    return "\n".join(
+        [f"\n== {kind}, seed {plan.seed}", bought, agreed, lied, "schedule:", *strikes]
+    )
 
 
 def summary(kind: str, outcome: Outcome) -> str:
@@ -35,14 +39,16 @@ def summary(kind: str, outcome: Outcome) -> str:
         *_callbacks(outcome.callbacks),
         f"callbacks about unknown payments still in the slow lane: {outcome.slow_lane}",
         f"what befell calls to the provider: {_counts(outcome.hits)}",
-        *(f"by SBP, {what}: {said}" for what, said in outcome.sbp.items()),
+        *(f"by SBP, {what}: {said}" for what, said in outcome.verdict.sbp.items()),
+        *(f"autopay, {what}: {said}" for what, said in outcome.verdict.autopay.items()),
+        f"messages: {_counts(outcome.verdict.messages)}",
         f"clients: {_counts(outcome.load.client.statuses)}",
         f"clients waited {_waited(sorted(outcome.load.seconds))}",
         f"payments were made in {outcome.made_seconds:.0f} s",
         f"all was settled {outcome.converged_seconds:.0f} s later",
         f"core-billing verify: {outcome.verified}",
-        f"provider's total {_roubles(outcome.provider_kopecks)}",
-        f"  ledger's total {_roubles(outcome.ledger_kopecks)}",
+        f"provider's total {_roubles(outcome.verdict.provider_kopecks)}",
+        f"  ledger's total {_roubles(outcome.verdict.ledger_kopecks)}",
         f"faults: {len(outcome.faults)}",
         *(f"  {fault}" for fault in outcome.faults[:SHOWN_MAX]),
     ]

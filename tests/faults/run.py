@@ -26,7 +26,7 @@ EMBEDDED_PAYMENTS: Final = 0.15
 """Of the real part's payments."""
 JUDGED_AT: Final = {"real": 0.75, "embedded": 0.95}
 """Of the whole time: what is not settled by then is a fault, and still listed."""
-KILLS: Final = 15
+KILLS: Final = 20
 EMBEDDED_KILLS: Final = 5
 CALLBACKS_PER_PAYMENT: Final = 4
 
@@ -49,7 +49,7 @@ def plans(given: argparse.Namespace) -> dict[str, Plan]:
             given.payments,
             seconds * REAL_SHARE,
             KILLS,
-            ("gateway-yookassa", "core-billing", "gateway-sbp"),
+            tuple(stage.SERVICES),
         ),
         "embedded": Size(
             round(given.payments * EMBEDDED_PAYMENTS),

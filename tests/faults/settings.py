@@ -34,8 +34,27 @@ SHORTENED: Final[Mapping[str, str]] = {
     "GATEWAY_SBP_UNCLEAR_DELAYS": "500ms,1s,2s,5s",
     "GATEWAY_SBP_REPEAT_DELAYS": "10s,20s,30s",
     "GATEWAY_SBP_DOUBT": "10s",
+    "YOOKASSA_LIST_AFTER": "60s",
+    "AUTOPAY_NOT_AFTER": "1m",
+    "AUTOPAY_RETRY_SOON": "1s,2s,3s,3s,3s,3s",
+    "AUTOPAY_RETRY_HOURS": "2s,3s,4s,4s",
+    "AUTOPAY_RETRY_MONTH_MAX": "15",
+    "NOTIFIER_SEND_TIMEOUT": "5s",
+    "NOTIFIER_RETRY_DELAYS": "1s,2s,5s",
+    "NOTIFIER_RECIPIENT_DELAYS": "1s,2s,5s",
 }
 """What a real installation has too, with longer times: a run has minutes, not days."""
+
+AT_ANY_HOUR: Final[Mapping[str, str]] = {
+    "AUTOPAY_NOTICE_BALANCE": "0s",
+    "AUTOPAY_HOURS": "00:00-24:00",
+    "NOTIFIER_QUIET_HOURS": "",
+    "NOTIFIER_PER_HOUR": "0",
+    "NOTIFIER_PER_DAY": "0",
+    "NOTIFIER_SMS_PER_SECOND": "1000",
+    "NOTIFIER_EMAILS_PER_SECOND": "1000",
+}
+"""Charges and messages come whenever the run is, unannounced and as often as they must."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +72,7 @@ class Addresses:
 def common(addresses: Addresses, services: Iterable[str], banks: Iterable[str]) -> dict[str, str]:
     """Return the settings that every service of a run shares; the first bank makes new codes."""
     token = hashlib.sha256(TOKEN.encode()).hexdigest()
-    scopes = ["contracts:write", "payments:write"]
+    scopes = ["contracts:write", "payments:write", "mandates:write"]
     return {
         "SALDO_DATABASE_URL": addresses.database_url,
         "SALDO_BUS_URL": addresses.bus_url,
@@ -68,6 +87,7 @@ def common(addresses: Addresses, services: Iterable[str], banks: Iterable[str]) 
         "YOOKASSA_SECRET_KEY": SHOP_KEY,
         "YOOKASSA_TEST_MODE": "false",
         "YOOKASSA_CALLBACK_NETWORKS": f"{LOOPBACK}/32",
+        "GATEWAY_YOOKASSA_SAVE_METHODS": "true",
         "SBP_ACQUIRERS": ",".join(banks),
         "RAIFFEISEN_API_URL": f"{addresses.sandbox}/raiffeisen/api",
         "RAIFFEISEN_MERCHANT_ID": "MA0000099999",
@@ -77,8 +97,11 @@ def common(addresses: Addresses, services: Iterable[str], banks: Iterable[str]) 
         "TBANK_PASSWORD": "SimPassw0rd",
         "SMTP_URL": "log://",
         "MAIL_FROM": "billing@provider.example",
-        "SMS_PROVIDER": "log",
-        "NOTIFIER_QUIET_HOURS": "",
+        "SMS_PROVIDER": "smsc",
+        "SMSC_API_URL": f"{addresses.sandbox}/smsc",
+        "SMSC_LOGIN": "demo",
+        "SMSC_PASSWORD": "demo",
+        **AT_ANY_HOUR,
         **SHORTENED,
     }
 

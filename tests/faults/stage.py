@@ -23,13 +23,16 @@ from servers.rabbitmq import PrivateRabbitMQ
 CORE: Final = "core-billing"
 GATEWAY: Final = "gateway-yookassa"
 GATEWAY_SBP: Final = "gateway-sbp"
-REAL: Final[Mapping[str, str]] = {
+AUTOPAY: Final = "autopay"
+NOTIFIER: Final = "notifier"
+SERVICES: Final[Mapping[str, str]] = {
     CORE: "core_billing",
     GATEWAY: "gateway_yookassa",
     GATEWAY_SBP: "gateway_sbp",
+    AUTOPAY: "autopay",
+    NOTIFIER: "notifier",
 }
-"""Name → import name. The notifier would cost a sixth of the machine and moves no money."""
-EMBEDDED: Final[Mapping[str, str]] = {**REAL, "notifier": "notifier"}
+"""Name → import name: who is deployed on either stage."""
 
 
 @dataclass
@@ -44,8 +47,6 @@ class Stage:
     tables: Tables
     settings: Mapping[str, str]
     sandbox: Supervised
-    packages: Mapping[str, str]
-    """The services that are deployed: name → import name."""
     processes: Mapping[str, Supervised]
     """What may be killed."""
     session: aiohttp.ClientSession
@@ -60,11 +61,11 @@ async def real(folder: Path, seed: int) -> AsyncIterator[Stage]:
         postgres = stack.enter_context(PrivatePostgres())
         rabbitmq = stack.enter_context(PrivateRabbitMQ())
         place = _place(stack, folder)
-        sandbox_port, *ports = free_ports(1 + len(REAL))
-        urls = {name: _url(port) for name, port in zip(REAL, ports, strict=True)}
+        sandbox_port, *ports = free_ports(1 + len(SERVICES))
+        urls = {name: _url(port) for name, port in zip(SERVICES, ports, strict=True)}
         database_url = postgres.url.removesuffix("postgres") + "{service}"
         common = _settings(sandbox_port, urls, database_url, rabbitmq.url, BANKS)
-        for package in REAL.values():
+        for package in SERVICES.values():
             run_once(["-m", package, "migrate"], common)
         stage = Stage(
             urls=urls,
@@ -73,10 +74,9 @@ async def real(folder: Path, seed: int) -> AsyncIterator[Stage]:
             tables=PostgresTables(LOOPBACK, postgres.port),
             settings=common,
             sandbox=place.sandbox(sandbox_port, urls, seed),
-            packages=REAL,
             processes={
-                name: place.service(name, REAL[name], common, port)
-                for name, port in zip(REAL, ports, strict=True)
+                name: place.service(name, SERVICES[name], common, port)
+                for name, port in zip(SERVICES, ports, strict=True)
             },
             session=await _session(stack),
             postgres=postgres,
@@ -92,7 +92,7 @@ async def embedded(folder: Path, seed: int) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         place = _place(stack, folder)
         sandbox_port, port = free_ports(2)
-        urls = dict.fromkeys(EMBEDDED, _url(port))
+        urls = dict.fromkeys(SERVICES, _url(port))
         database_url = f"sqlite+aiosqlite:///{folder}/{{service}}.db"
         # The other bank makes new codes here.
         common = _settings(sandbox_port, urls, database_url, "memory://", BANKS[::-1])
@@ -103,7 +103,6 @@ async def embedded(folder: Path, seed: int) -> AsyncIterator[Stage]:
             tables=SqliteTables(folder),
             settings=common,
             sandbox=place.sandbox(sandbox_port, urls, seed),
-            packages=EMBEDDED,
             processes={"embedded": place.service("embedded", "embedded", common, port)},
             session=await _session(stack),
         )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
-from faults.plan import MONEY, QUEUES, Blow, Strike
-from faults.stage import CORE, Stage
+from faults.plan import AUTOPAY, MONEY, QUEUES, Blow, Strike
+from faults.stage import CORE, GATEWAY, Stage
+from faults.supervised import run_once
 from servers import broker
 from servers.processes import ServerFailed
 
@@ -21,7 +23,8 @@ GATHER_SECONDS: Final = 20.0
 def needed(strike: Strike) -> tuple[str, ...]:
     """Return what must not be struck at the same time, in one order for everybody."""
     if strike.blow is Blow.PURGE:
-        return tuple(sorted({CORE, QUEUES[strike.target], "rabbitmq"}))
+        dams = {CORE} if QUEUES[strike.target] == GATEWAY else set()
+        return tuple(sorted({QUEUES[strike.target], "rabbitmq", *dams}))
     return (strike.target,)
 
 
@@ -33,7 +36,8 @@ class Striker:
     started: float
     """When the run began, by the monotonic clock."""
     done: list[str] = field(default_factory=list)
-    purged: int = 0
+    purged: Counter[str] = field(default_factory=Counter)
+    """Queue → messages thrown away."""
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def strike_all(self, strikes: Sequence[Strike]) -> None:
@@ -78,22 +82,32 @@ class Striker:
         """Let a queue fill while nobody drinks from it, or the purge would find nothing.
 
         Acknowledgements stop with the gateway itself, which then makes no payments: so events are
-        dammed up before core-billing first, and it answers them while the gateway is down.
+        dammed up before core-billing first, and it answers them while the gateway is down. What
+        autopay hears comes from others, who go on.
         """
         rabbitmq = self.stage.rabbitmq
         if rabbitmq is None:
             raise ServerFailed("there is no broker on this stage")
         consumer, core = self.stage.processes[QUEUES[queue]], self.stage.processes[CORE]
-        if consumer is not core:
+        dammed = QUEUES[queue] == GATEWAY
+        if dammed:
             core.kill()
             await _gather(rabbitmq.url, MONEY)
         consumer.kill()
-        if consumer is not core:
+        if dammed:
             core.launch()
         await _gather(rabbitmq.url, queue)
-        self.purged += await broker.purge(rabbitmq.url, queue)
+        thrown = await broker.purge(rabbitmq.url, queue)
+        self.purged[queue] += thrown
         consumer.launch()
-        return f"{self.purged} messages thrown away while {consumer.name} was down"
+        if queue == AUTOPAY:
+            await self._say_states_again()
+        return f"{thrown} messages thrown away while {consumer.name} was down"
+
+    async def _say_states_again(self) -> None:
+        """Do what an operator does once a queue of states was lost: have them said again."""
+        for package in ("core_billing", "gateway_yookassa"):
+            await asyncio.to_thread(run_once, ["-m", package, "republish"], self.stage.settings)
 
 
 async def _gather(url: str, queue: str) -> None:

@@ -229,6 +229,18 @@ def test_a_key_has_exactly_one_payment_that_came_to_an_end(
     assert named in "\n".join(found)
 
 
+def test_a_charge_is_owed_by_its_amount_as_often_as_it_was_taken() -> None:
+    taken = [Taken(f"id-{n}", "succeeded", SHOP.id, 1_234, "RUB", False) for n in (7, 8)]
+    assert owed.owed(ORDERS, taken, SHOP, {1_234: "7002"}) == [
+        Owed("id-7", 1_234, "7002"),
+        Owed("id-8", 1_234, "7002"),
+    ]
+    made = owed.made(ORDERS, taken, {1_234: "7002"})
+    assert not any(made.values()), "no order is meant"
+    with pytest.raises(KeyError):
+        owed.owed(ORDERS, taken, SHOP, {1_235: "7002"})
+
+
 BANK = Account("tbank:1")
 
 
@@ -267,18 +279,6 @@ def test_foreign_money_is_held_back_and_nothing_else() -> None:
     assert checker.held({"a"}, {"a"}) == []
     assert checker.held({"a"}, set()) == ["a: foreign money, and not held back"]
     assert checker.held(set(), {"b"}) == ["b: held back without need"]
-
-
-def test_each_credit_is_told_once_by_each_channel() -> None:
-    owing = [Owed("id-1", 10_001, "7001"), Owed("id-3", 20_000, None)]
-    right = ["yookassa:100501:id-1 by sms", "yookassa:100501:id-1 by email"]
-    assert checker.told(owing, right, SHOP) == []
-    assert checker.told(owing, right[:1], SHOP) == [
-        "yookassa:100501:id-1 by email: 1 messages are missing"
-    ]
-    assert checker.told(owing, [*right, right[0]], SHOP) == [
-        "yookassa:100501:id-1 by sms: 1 messages too many"
-    ]
 
 
 def test_a_callback_that_makes_the_gateway_fail_is_a_fault() -> None:

@@ -25,4 +25,5 @@ async def test_two_kills_under_load_move_no_kopeck(tmp_path: Path) -> None:
     assert outcome.kills == {"embedded": 2}
     assert outcome.ended == {}, "no process ended by itself"
     assert outcome.callbacks.arrived > SMALL.payments
-    assert outcome.provider_kopecks == outcome.ledger_kopecks > 0
+    verdict = outcome.verdict
+    assert verdict.provider_kopecks == verdict.ledger_kopecks > 0

@@ -9,10 +9,11 @@ from random import Random
 
 import pytest
 
-from faults import lies, plan
+from faults import lies, mandates, plan
 from faults.lies import Lie
+from faults.mandates import End
 from faults.orders import BENT_KOPECKS, Fate
-from faults.plan import QUEUES, Blow, Size, Strike
+from faults.plan import ACKNOWLEDGED, AUTOPAY, QUEUES, Blow, Size, Strike
 from faults.strikes import needed
 
 SIZE = Size(4000, 240.0, 10, ("gateway-yookassa", "core-billing"))
@@ -31,7 +32,9 @@ def test_each_server_is_struck_once_and_each_service_five_times(seed: int) -> No
     assert blows[Blow.KILL, "core-billing"] == 5
     assert blows[Blow.RESTART_DATABASE, "postgresql"] == 1
     assert blows[Blow.RESTART_BROKER, "rabbitmq"] == 1
-    assert sum(blows[Blow.PURGE, queue] for queue in QUEUES) == 1
+    assert sum(blows[Blow.PURGE, queue] for queue in ACKNOWLEDGED) == 1
+    assert blows[Blow.PURGE, AUTOPAY] == 1
+    assert {*ACKNOWLEDGED, AUTOPAY} == set(QUEUES)
     assert [s.at for s in strikes] == sorted(s.at for s in strikes)
     assert all(0 < strike.at < SIZE.seconds for strike in strikes)
 
@@ -41,6 +44,8 @@ def test_a_purge_keeps_its_broker_and_its_consumer_for_itself() -> None:
     assert needed(purge) == ("core-billing", "rabbitmq")
     of_gateway = Strike(1.0, Blow.PURGE, "gateway-yookassa")
     assert needed(of_gateway) == ("core-billing", "gateway-yookassa", "rabbitmq")
+    of_autopay = Strike(1.0, Blow.PURGE, AUTOPAY)
+    assert needed(of_autopay) == ("autopay", "rabbitmq")
     assert needed(Strike(1.0, Blow.KILL, "core-billing")) == ("core-billing",)
     assert needed(Strike(1.0, Blow.RESTART_BROKER, "rabbitmq")) == ("rabbitmq",)
 
@@ -56,6 +61,20 @@ def test_every_order_has_an_amount_and_a_key_of_its_own() -> None:
     assert len({order.key for order in orders}) == len(orders)
     assert max(order.kopecks for order in orders) < BENT_KOPECKS
     assert {order.fate for order in orders} == set(Fate)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mandate_is_told_by_its_amounts_and_has_something_to_charge(seed: int) -> None:
+    drawn = plan.draw(seed, SIZE)
+    amounts = [wish.kopecks for wish in drawn.wishes] + [w.first.kopecks for w in drawn.wishes]
+    assert len(set(amounts)) == len(amounts) == 2 * mandates.MANDATES_MAX
+    assert max(amounts) < min(order.kopecks for order in drawn.orders)
+    assert not {order.contract for order in drawn.orders} & {w.contract for w in drawn.wishes}
+    for wish in drawn.wishes:
+        assert wish.kopecks <= wish.threshold <= wish.cap
+        assert wish.opened + wish.first.kopecks + 3 * wish.kopecks < wish.threshold
+        assert drawn.contracts[wish.contract] == wish.opened
+    assert {wish.end for wish in drawn.wishes} == set(End)
 
 
 def test_more_orders_than_amounts_are_refused() -> None:
