@@ -25,6 +25,7 @@ from notifier.standing import Standing, anew, untrue
 from shared.clock import ManualClock
 from shared.crypto import Signer
 from shared.db import reading, transaction
+from shared.events_autopay import AutopayUpcoming
 from shared.outbox import Producer, outbox
 from shared.topology import Topology
 
@@ -181,6 +182,55 @@ async def test_nobody_waits_for_morning_who_may_be_cut_off_before(
     await world.prepare()
     await world.deliver()
     assert (await world.row(kind="low_balance", channel="sms")).state == "sent"
+
+
+@pytest.mark.parametrize(
+    ("blocks_on", "leaves"), [("2026-11-23", True), ("2026-11-24", False), ("2026-11-22", False)]
+)
+async def test_nobody_is_told_in_the_morning_of_what_was_at_midnight(
+    world: World, said: Said, clock: ManualClock, blocks_on: str, leaves: bool
+) -> None:
+    world.how = replace(world.how, quiet=NIGHT)
+    world.rules = Rules(quiet=NIGHT)
+    clock.advance(timedelta(hours=10))  # 22:00 in Moscow
+    low = said.low(occurred_at=clock(), blocks_on=blocks_on)
+    await world.hear(said.contract(), said.subscriber(), low)
+    await world.prepare()
+    await world.deliver()
+    row = await world.row(kind="low_balance", channel="sms")
+    assert (row.state == "sent") is leaves
+
+
+@pytest.mark.parametrize(("hours", "leaves"), [(11, True), (12, False)])
+async def test_a_charge_is_said_before_it_is_made_even_at_night(
+    world: World, said: Said, clock: ManualClock, hours: int, leaves: bool
+) -> None:
+    """Whoever announces it may go by other hours than those that are quiet for its reader."""
+    world.how = replace(world.how, quiet=NIGHT)
+    world.rules = Rules(quiet=NIGHT)
+    clock.advance(timedelta(hours=2))  # 21:00 in Vladivostok, 14:00 in Moscow
+    charge = AutopayUpcoming(
+        contract="100245",
+        charge_id="c-1",
+        mandate_id="m-1",
+        amount_kopecks=50_000,
+        charge_at=clock() + timedelta(hours=hours, minutes=30),
+        why="balance",
+        balance_kopecks=1_000,
+        occurred_at=clock(),
+    )
+    event = charge.event("autopay", subject="c-1", revision=1, correlation_id="c-77")
+    here = said.subscriber(timezone="Asia/Vladivostok")
+    await world.hear(said.contract(), here, event)
+    await world.prepare()
+    world.sms.answer = lambda _outgoing: Temporary("busy")
+    await world.deliver()
+    assert len(world.sms.taken) == leaves
+    world.sms.answer = lambda _outgoing: Accepted("1")
+    clock.advance(timedelta(minutes=1) if leaves else timedelta(hours=12))
+    await world.prepare()
+    await world.deliver()
+    assert (await world.row(channel="sms")).state == "sent"
 
 
 async def test_one_contract_is_not_flooded(world: World, said: Said, clock: ManualClock) -> None:

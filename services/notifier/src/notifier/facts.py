@@ -27,11 +27,6 @@ class Fact(BaseModel):
         """The balance from which on the message is no longer true; None where no balance tells."""
         return None
 
-    @property
-    def can_wait(self) -> bool:
-        """Whether it may be told hours later, in the morning."""
-        return True
-
 
 class Payment(Fact):
     """A payment has come, by hand or by autopay: its amount, and how the contract stands after."""
@@ -73,11 +68,6 @@ class LowBalance(Fact):
     def enough_kopecks(self) -> int | None:
         """The balance with which nothing is lacking."""
         return self.balance_kopecks + self.needed_kopecks
-
-    @property
-    def can_wait(self) -> bool:
-        """Whether it is known to be in time in the morning: when services stop may be unknown."""
-        return self.blocks_on is not None
 
 
 class Line(BaseModel):
@@ -227,17 +217,6 @@ def read(kind: KindName, written: str, decrypt: Callable[[str], str]) -> Fact:
     facts = FACTS[kind].model_validate_json(written)
     links = {n: _opened(link, decrypt) for n in LINKS if (link := getattr(facts, n, ""))}
     return facts.model_copy(update=links) if links else facts
-
-
-def can_wait(kind: KindName, written: str) -> bool:
-    """Say whether what a journal's row tells may be told in the morning.
-
-    What cannot be read waits for nothing: whoever writes it will say so.
-    """
-    try:
-        return FACTS[kind].model_validate_json(written).can_wait
-    except ValueError:
-        return False
 
 
 def _opened(link: str, decrypt: Callable[[str], str]) -> str:

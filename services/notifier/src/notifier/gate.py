@@ -17,12 +17,13 @@ from pydantic import ValidationError
 from sqlalchemy import Row, or_, select
 
 from notifier import balances, leases, standing
+from notifier.deadlines import leaves_from
 from notifier.facts import FACTS, Fact
 from notifier.journal import NEW_SIGNAL
 from notifier.kinds import KINDS
 from notifier.limits import DAY, NO_LIMITS, Limits
 from notifier.message_table import in_state, message
-from notifier.quiet import QuietHours, allowed_from
+from notifier.quiet import QuietHours
 from notifier.standing import Standing
 from shared.db import Tx, raise_signal
 from shared.rows import among
@@ -134,7 +135,7 @@ def ended(this: UUID, reason: str, at: datetime) -> dict[str, Any]:
 def _free_from(
     row: Row[Any], left: Mapping[str, list[datetime]], rules: Rules, at: datetime
 ) -> datetime:
-    moment = allowed_from(rules.quiet, row.zone, at)
+    moment = leaves_from(rules.quiet, row.zone, row.kind, row.facts, at)
     if row.contract in left and _counted(row.kind) and not row.attempts:
         moment = max(moment, rules.limits.free_from(left[row.contract], at))
     return moment

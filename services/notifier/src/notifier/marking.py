@@ -17,10 +17,10 @@ import structlog
 from notifier import journal, leases, reminders, reviewing, unreachable
 from notifier.channels.port import Accepted, ChannelName, Held, Outcome, Permanent, Temporary
 from notifier.content import unseal
+from notifier.deadlines import leaves_from
 from notifier.gate import DEFAULT_RULES, Rules
 from notifier.kinds import KINDS
 from notifier.leases import Leased, Settlement
-from notifier.quiet import allowed_from
 from notifier.reach import DEFAULT_REACHING, Reaching
 from notifier.telling import Told, tell
 from notifier.unreachable import Dead
@@ -162,7 +162,7 @@ def _settlement(desk: Desk, attempt: Attempt, at: datetime) -> Settlement:
         return Settlement(leased, "failed", outcome.reason, at, attempts, doubtful, done_at=at)
     delays = desk.patience.delays
     pause = max(delays[min(leased.attempt, len(delays)) - 1], pause)
-    due_at = allowed_from(desk.rules.quiet, leased.zone, at + pause)
+    due_at = leaves_from(desk.rules.quiet, leased.zone, leased.kind, leased.facts, at + pause)
     return Settlement(leased, "ready", outcome.reason, due_at, attempts, doubtful)
 
 

@@ -18,12 +18,12 @@ from sqlalchemy import Row
 
 from notifier import directory, gate, journal, leases, preferences, reach, turns, unreachable
 from notifier.content import seal
+from notifier.deadlines import can_wait, leaves_from
 from notifier.directory import Entry
-from notifier.facts import can_wait
 from notifier.kinds import KINDS
 from notifier.links import Links
 from notifier.preferences import NONE, Preference
-from notifier.quiet import QuietHours, allowed_from
+from notifier.quiet import QuietHours
 from notifier.reach import DEFAULT_REACHING, Reach, Reaching, Way
 from notifier.standing import Standing
 from notifier.telling import Told, tell
@@ -135,7 +135,7 @@ def _decide(batch: _Batch, row: Row[Any], vault: Vault, how: Preparation, at: da
     elif _takes_turn(batch, row, how, at):
         waits = KINDS[row.kind].waits_for_morning(row.channel) and can_wait(row.kind, row.facts)
         zone = entry.timezone if waits else None
-        moment = allowed_from(how.quiet, zone, at)
+        moment = leaves_from(how.quiet, zone, row.kind, row.facts, at)
         if moment > at:
             batch.waiting.append({"id": row.id, "attempts": 0, "due_at": moment})
         else:
