@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Date, Row, Select, Table, Text, false, select
 
 from autopay.case import Account
-from shared.db import Instant, Tx, metadata
-from shared.rows import among, insert_new, update_each
+from shared.db import Instant, Tx, is_postgres, metadata
+from shared.rows import insert_new, listed, update_each
 
 schema = metadata()
 account = Table(
@@ -34,6 +35,7 @@ account = Table(
     Column("access_revision", BigInteger, nullable=False, server_default="0"),
 )
 _FIELDS: Final = tuple(each.name for each in fields(Account))
+_COLUMNS: Final = tuple(account.c.keys())
 
 
 async def lock(tx: Tx, contracts: Collection[str]) -> dict[str, Account]:
@@ -68,9 +70,15 @@ async def write(tx: Tx, changed: Sequence[Account]) -> None:
 
 
 async def _locked(tx: Tx, contracts: Collection[str]) -> dict[str, Account]:
-    wanted = select(account).where(among(tx, account.c.contract, contracts))
-    wanted = wanted.order_by(account.c.contract).with_for_update()
-    return {row.contract: _account(row) for row in await tx.execute(wanted)}
+    rows = await tx.execute(_locking(is_postgres(tx)), {"contracts": list(contracts)})
+    return {row.contract: _account(row) for row in rows}
+
+
+@cache
+def _locking(postgres: bool) -> Select[Any]:
+    """Make the statement that holds contracts, in their order."""
+    wanted = select(account).where(listed(postgres, account.c.contract, "contracts"))
+    return wanted.order_by(account.c.contract).with_for_update()
 
 
 def _row(one: Account) -> dict[str, Any]:
@@ -78,4 +86,4 @@ def _row(one: Account) -> dict[str, Any]:
 
 
 def _account(row: Row[Any]) -> Account:
-    return Account(**{name: getattr(row, name) for name in _FIELDS})
+    return Account(**dict(zip(_COLUMNS, row, strict=True)))

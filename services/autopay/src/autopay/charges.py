@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,8 +31,10 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    bindparam,
     func,
     literal,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -40,8 +43,8 @@ from sqlalchemy import (
 from autopay import mandate_table
 from autopay.case import OPEN, UPCOMING, Charge, State, charge_id
 from autopay.mandate import MethodName
-from shared.db import Instant, Tx, metadata
-from shared.rows import among, insert_new, update_each
+from shared.db import Instant, Tx, is_postgres, metadata
+from shared.rows import insert_new, listed, update_each
 
 __all__ = ["Charge", "State", "charge_id"]
 
@@ -76,10 +79,21 @@ charge = Table(
     Column("failure", Text),
     Column("correlation_id", Text, nullable=False),
 )
-_open = charge.c.state.in_([str(state) for state in OPEN])
-_planned = charge.c.state == str(State.PLANNED)
-_upcoming = charge.c.state.in_([str(state) for state in UPCOMING])
-_requested = charge.c.state == str(State.REQUESTED)
+
+
+def _is(*states: State) -> ColumnElement[bool]:
+    """Compare the state with words that stand in the statement itself.
+
+    Given beside it, they could be any, and SQLite would use none of the partial indexes below.
+    """
+    words = [literal_column(f"'{state}'", Text) for state in states]
+    return charge.c.state == words[0] if len(words) == 1 else charge.c.state.in_(words)
+
+
+_open = _is(*OPEN)
+_planned = _is(State.PLANNED)
+_upcoming = _is(*UPCOMING)
+_requested = _is(State.REQUESTED)
 Index(
     "uq_charge_open",
     charge.c.contract,
@@ -95,6 +109,7 @@ Index("ix_charge_created", charge.c.created_at, charge.c.id)
 
 
 _FIELDS: Final = tuple(each.name for each in fields(Charge) if each.name not in ("method", "state"))
+_COLUMNS: Final = tuple(charge.c.keys())
 
 
 async def insert(tx: Tx, new: Iterable[Charge]) -> set[str]:
@@ -110,10 +125,9 @@ async def write(tx: Tx, changed: Sequence[Charge]) -> None:
 
 async def of(tx: Tx, contracts: Collection[str], at: datetime) -> dict[str, list[Charge]]:
     """Return the charges that matter to a decision, by contract."""
-    matters = or_(_open, charge.c.requested_at > at - LATELY)
-    wanted = select(charge).where(among(tx, charge.c.contract, contracts), matters)
+    known = {"contracts": list(contracts), "since": at - LATELY}
     found: dict[str, list[Charge]] = {}
-    for row in await tx.execute(wanted):
+    for row in await tx.execute(_lately(is_postgres(tx)), known):
         found.setdefault(row.contract, []).append(_charge(row))
     return found
 
@@ -122,7 +136,7 @@ async def named(tx: Tx, ids: Collection[str]) -> dict[str, Charge]:
     """Return charges by their ids."""
     if not ids:
         return {}
-    rows = await tx.execute(select(charge).where(among(tx, charge.c.id, ids)))
+    rows = await tx.execute(_named(is_postgres(tx)), {"ids": list(ids)})
     return {row.id: _charge(row) for row in rows}
 
 
@@ -199,6 +213,18 @@ def _row(one: Charge) -> dict[str, Any]:
 
 
 def _charge(row: Row[Any]) -> Charge:
-    named_ = {name: getattr(row, name) for name in _FIELDS}
-    method = MethodName(row.provider, row.method_ref)
-    return Charge(**named_, state=State(row.state), method=method)
+    said = dict(zip(_COLUMNS, row, strict=True))
+    method = MethodName(said.pop("provider"), said.pop("method_ref"))
+    return Charge(state=State(said.pop("state")), method=method, **said)
+
+
+@cache
+def _lately(postgres: bool) -> Select[Any]:
+    """Make the statement that finds the charges of contracts that matter since a moment."""
+    matters = or_(_open, charge.c.requested_at > bindparam("since"))
+    return select(charge).where(listed(postgres, charge.c.contract, "contracts"), matters)
+
+
+@cache
+def _named(postgres: bool) -> Select[Any]:
+    return select(charge).where(listed(postgres, charge.c.id, "ids"))

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text, select
+from sqlalchemy import BigInteger, Column, Index, Select, Table, Text, select
 
-from shared.db import Tx, metadata
+from shared.db import Tx, is_postgres, metadata
 from shared.errors import Poison
 from shared.events import ContractChanged, SubscriberChanged
-from shared.rows import among, keep_newest
+from shared.rows import keep_newest, listed
 
 CLOSED: Final = "closed"
 
@@ -102,8 +103,14 @@ async def find(tx: Tx, number: str) -> Entry | None:
 
 async def closed(tx: Tx, numbers: Collection[str]) -> set[str]:
     """Return those of the contracts that are closed."""
-    theirs = (among(tx, contract.c.number, numbers), contract.c.status == CLOSED)
-    return set((await tx.execute(select(contract.c.number).where(*theirs))).scalars())
+    rows = await tx.execute(_closed(is_postgres(tx)), {"numbers": list(numbers)})
+    return set(rows.scalars())
+
+
+@cache
+def _closed(postgres: bool) -> Select[Any]:
+    theirs = (listed(postgres, contract.c.number, "numbers"), contract.c.status == CLOSED)
+    return select(contract.c.number).where(*theirs)
 
 
 def _number(state: ContractChanged) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,14 +24,15 @@ from sqlalchemy import (
     Uuid,
     and_,
     literal,
+    literal_column,
     select,
     tuple_,
     update,
 )
 
 from autopay.mandate import Mandate, MethodName, Terms, Trigger
-from shared.db import Instant, Tx, metadata
-from shared.rows import among, insert_new, update_each
+from shared.db import Instant, Tx, is_postgres, metadata
+from shared.rows import insert_new, listed, update_each
 
 ACTIVE: Final = "active"
 REVOKED: Final = "revoked"
@@ -65,7 +67,9 @@ mandate = Table(
     # When it has to be looked at again without any event.
     Column("look_at", Instant),
 )
-_live = mandate.c.state == ACTIVE
+# The word stands in the statement itself: given beside it, it could be any, and SQLite would not
+# use the partial index.
+_live = mandate.c.state == literal_column(f"'{ACTIVE}'", Text)
 _looked = mandate.c.look_at.is_not(None)
 Index(
     "uq_mandate_live", mandate.c.contract, unique=True, postgresql_where=_live, sqlite_where=_live
@@ -77,6 +81,7 @@ _OWN: Final = (
     *("id", "contract", "revision", "state", "paused_until", "skip_next"),
     *("created_at", "changed_at", "revoked_at"),
 )
+_COLUMNS: Final = tuple(mandate.c.keys())
 _AGREED: Final = (
     *("cap_kopecks", "threshold_kopecks", "days_before", "day_of_month", "amount_kopecks"),
     "timezone",
@@ -120,11 +125,8 @@ async def write_plans(tx: Tx, plans: Sequence[Kept]) -> None:
 
 async def live(tx: Tx, contracts: Collection[str]) -> dict[str, Kept]:
     """Return the live mandates of contracts."""
-    wanted = select(mandate).where(among(tx, mandate.c.contract, contracts), _live)
-    return {
-        row.contract: Kept(_mandate(row), row.next_day, row.look_at)
-        for row in await tx.execute(wanted)
-    }
+    rows = await tx.execute(_living(is_postgres(tx)), {"contracts": list(contracts)})
+    return {row.contract: Kept(_mandate(row), row.next_day, row.look_at) for row in rows}
 
 
 def to_look(at: datetime) -> Select[Any]:
@@ -181,13 +183,19 @@ def _row(one: Mandate) -> dict[str, Any]:
 
 
 def _mandate(row: Row[Any]) -> Mandate:
+    said = dict(zip(_COLUMNS, row, strict=True))
     reserve = None
-    if row.reserve_provider is not None:
-        reserve = MethodName(row.reserve_provider, row.reserve_ref)
+    if said["reserve_provider"] is not None:
+        reserve = MethodName(said["reserve_provider"], said["reserve_ref"])
     terms = Terms(
-        trigger=Trigger(row.trigger),
-        method=MethodName(row.provider, row.method_ref),
+        trigger=Trigger(said["trigger"]),
+        method=MethodName(said["provider"], said["method_ref"]),
         reserve=reserve,
-        **{name: getattr(row, name) for name in _AGREED},
+        **{name: said[name] for name in _AGREED},
     )
-    return Mandate(terms=terms, **{name: getattr(row, name) for name in _OWN})
+    return Mandate(terms=terms, **{name: said[name] for name in _OWN})
+
+
+@cache
+def _living(postgres: bool) -> Select[Any]:
+    return select(mandate).where(listed(postgres, mandate.c.contract, "contracts"), _live)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Index, Row, Table, Text, select, tuple_, update
+from sqlalchemy import BigInteger, Column, Index, Row, Select, Table, Text, select, tuple_, update
 
 from autopay.mandate import Method, MethodName
-from shared.db import Instant, Tx, metadata
+from shared.db import Instant, Tx, is_postgres, metadata
 from shared.errors import Poison
 from shared.events_gateway import PaymentMethodRevoked, PaymentMethodSaved
-from shared.rows import among, insert_new, update_each
+from shared.rows import insert_new, listed, update_each
 
 LIVE: Final = "live"
 STOPPED: Final = "stopped"
@@ -100,9 +101,9 @@ async def live(tx: Tx, contract: str) -> Sequence[Method]:
 
 async def of(tx: Tx, contracts: Collection[str]) -> dict[str, list[tuple[Method, bool]]]:
     """Return the methods by contract, each with whether it may be charged."""
-    wanted = select(method).where(among(tx, method.c.contract, contracts))
+    rows = await tx.execute(_theirs(is_postgres(tx)), {"contracts": list(contracts)})
     found: dict[str, list[tuple[Method, bool]]] = {}
-    for row in await tx.execute(wanted):
+    for row in rows:
         found.setdefault(row.contract, []).append((_method(row), row.state == LIVE))
     return found
 
@@ -121,6 +122,11 @@ async def contracts_of(tx: Tx, names: Collection[MethodName]) -> set[str]:
 async def _rows(tx: Tx, names: Collection[MethodName]) -> Sequence[Row[Any]]:
     wanted = tuple_(method.c.provider, method.c.method_ref).in_(sorted(names))
     return (await tx.execute(select(method).where(wanted))).all()
+
+
+@cache
+def _theirs(postgres: bool) -> Select[Any]:
+    return select(method).where(listed(postgres, method.c.contract, "contracts"))
 
 
 def _row(state: Told, at: datetime) -> dict[str, Any]:

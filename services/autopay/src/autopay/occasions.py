@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -18,10 +19,12 @@ from sqlalchemy import (
     Date,
     Integer,
     Row,
+    Select,
     Table,
     Text,
     Uuid,
     and_,
+    bindparam,
     or_,
     select,
     tuple_,
@@ -30,8 +33,8 @@ from sqlalchemy import (
 
 from autopay.case import Occasion
 from autopay.mandate import Trigger
-from shared.db import Instant, Tx, metadata
-from shared.rows import among, insert_new, update_each
+from shared.db import Instant, Tx, is_postgres, metadata
+from shared.rows import insert_new, listed, update_each
 
 OPEN: Final = "open"
 CLOSED: Final = "closed"
@@ -64,6 +67,7 @@ occasion = Table(
 _open = occasion.c.state == OPEN
 
 _FIELDS: Final = tuple(each.name for each in fields(Occasion))
+_COLUMNS: Final = tuple(occasion.c.keys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +122,9 @@ async def write(tx: Tx, changed: Sequence[Occasion]) -> None:
 
 async def of(tx: Tx, contracts: Collection[str], at: datetime) -> dict[str, list[Occasion]]:
     """Return what is open, and the last days of calendar and fees even if closed, by contract."""
-    dated = occasion.c.why.in_([str(Trigger.DAY), str(Trigger.FEE)])
-    days = and_(dated, occasion.c.day > at.date() - DAYS_KNOWN)
-    wanted = select(occasion).where(among(tx, occasion.c.contract, contracts), or_(_open, days))
+    known = {"contracts": list(contracts), "since": at.date() - DAYS_KNOWN}
     found: dict[str, list[Occasion]] = {}
-    for row in await tx.execute(wanted.order_by(occasion.c.contract, occasion.c.key)):
+    for row in await tx.execute(_known(is_postgres(tx)), known):
         found.setdefault(row.contract, []).append(_occasion(row))
     return found
 
@@ -146,4 +148,14 @@ def _row(one: Occasion) -> dict[str, Any]:
 
 
 def _occasion(row: Row[Any]) -> Occasion:
-    return Occasion(**{name: getattr(row, name) for name in _FIELDS})
+    return Occasion(**dict(zip(_COLUMNS, row, strict=True)))
+
+
+@cache
+def _known(postgres: bool) -> Select[Any]:
+    """Make the statement that finds what is open, and the days since one, of contracts."""
+    dated = occasion.c.why.in_([str(Trigger.DAY), str(Trigger.FEE)])
+    days = and_(dated, occasion.c.day > bindparam("since"))
+    theirs = listed(postgres, occasion.c.contract, "contracts")
+    wanted = select(occasion).where(theirs, or_(_open, days))
+    return wanted.order_by(occasion.c.contract, occasion.c.key)

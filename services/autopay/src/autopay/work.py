@@ -54,6 +54,8 @@ async def ask_again(autopay: Autopay) -> bool:
     at = autopay.clock()
     async with transaction(autopay.db) as tx:
         silent = await charges.unanswered(tx, at, BATCH_MAX)
+        if not silent:
+            return False
         asked = {telling.request_id(autopay, each.id): each for each in silent}
         said = await outbox.published(tx, asked)
         due = [
@@ -76,6 +78,8 @@ async def watch_unclear(autopay: Autopay) -> bool:
     async with transaction(autopay.db) as tx:
         due = charges.overdue(at - autopay.rules.unclear_after).limit(BATCH_MAX)
         held = await accounts.lock_free(tx, due, BATCH_MAX)
+        if not held:
+            return False
         known = await charges.of(tx, held, at)
         late = [
             replace(each, state=State.UNCLEAR)
