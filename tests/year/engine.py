@@ -8,7 +8,7 @@ made from the database. A clock that jumps and hours in which nothing runs belon
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -33,14 +33,19 @@ from year import at_once
 STEPS_MAX: Final = 100_000
 LEASE: Final = outbox.LEASE + timedelta(seconds=10)
 """After a death what it had in hand is free again."""
-SLOW_SECONDS: Final = 60.0
-SLOWLY: Final = timedelta(minutes=1)
+SLOWLY: Final = timedelta(seconds=24)
 """For each second of a process a slow loop waits so long here."""
-NEXT: Final = text(
-    "SELECT min(at) AS at FROM (SELECT min(announce_at) AS at FROM charge WHERE state = 'planned'"
-    " UNION ALL SELECT min(charge_at) FROM charge WHERE state IN ('planned', 'announced')"
-    " UNION ALL SELECT min(look_at) FROM mandate WHERE look_at IS NOT NULL) AS due"
-).columns(at=Instant)
+SLOW_LEAST: Final = timedelta(hours=1)
+NEXT: Final = {
+    "announce": "SELECT min(announce_at) FROM charge WHERE state = 'planned'",
+    "request": "SELECT min(charge_at) FROM charge WHERE state IN ('planned', 'announced')"
+    " AND (state = 'announced' OR announce_at IS NULL)",
+    "look": "SELECT min(look_at) FROM mandate WHERE state = 'active' AND look_at IS NOT NULL",
+}
+"""When each of the quick loops will find something; the others are slow."""
+DUE: Final = text(
+    f"SELECT {', '.join(f'({each}) AS {name}' for name, each in NEXT.items())}"
+).columns(**dict.fromkeys(NEXT, Instant))
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 ENCRYPTION_KEY: Final = Fernet.generate_key().decode()
 
@@ -127,25 +132,31 @@ class Engine:
     async def work(self) -> datetime:
         """Run the loops that find something; return when they next will, by the service's clock."""
         for loop in self.loops:
-            # The slow ones find nothing that cannot wait.
-            pause = SLOWLY * loop.every_seconds
-            since = self.clock.now - self._ran.get(loop.name, self.clock.now - pause)
-            if loop.every_seconds >= SLOW_SECONDS and since >= pause:
-                self._ran[loop.name] = self.clock.now
+            if loop.name not in NEXT and self._paused(loop):
                 await self._run(loop)
-        due = await self.next_due()
-        if due > self.clock():
-            return due
+        due = await self._due()
+        now = self.clock()
         for loop in self.loops:
-            if loop.every_seconds < SLOW_SECONDS:
+            if due.get(loop.name, NEVER) <= now:
                 await self._run(loop)
-        return await self.next_due()
+        return await self.next_due() if min(due.values()) <= now else min(due.values())
 
     async def next_due(self) -> datetime:
         """Return when the quick loops will find something, if nobody is told of anything."""
+        return min((await self._due()).values())
+
+    async def _due(self) -> Mapping[str, datetime]:
         async with self.db.engine.connect() as connection:
-            found: datetime | None = (await connection.execute(NEXT)).scalar_one()
-        return found or NEVER
+            row = (await connection.execute(DUE)).one()
+        return {name: at or NEVER for name, at in zip(NEXT, row, strict=True)}
+
+    def _paused(self, loop: Loop) -> bool:
+        """Say whether a slow loop has waited long enough: it finds nothing that cannot wait."""
+        pause = max(SLOW_LEAST, SLOWLY * loop.every_seconds)
+        if self.clock.now - self._ran.get(loop.name, self.clock.now - pause) < pause:
+            return False
+        self._ran[loop.name] = self.clock.now
+        return True
 
     async def _run(self, loop: Loop) -> None:
         for _ in range(STEPS_MAX):
