@@ -14,13 +14,11 @@ pytest_plugins = [
     "pytester",
     "servers.compiled",
     "servers.brief",
+    "servers.turns",
     "servers.left_out",
     "servers.guard",
     "servers.fixtures",
 ]
-
-# The longest files begin first: one that begins last would keep a single worker busy at the end.
-LONG = ("machine.py", "test_faults_small.py", "test_sbp.py", "test_journey.py")
 
 # A slow machine is no failure. `--hypothesis-profile=explore` looks for new examples.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -53,9 +51,3 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.randomly_seed = 1
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, the rest as shuffled; workers take files in this order."""
-    items.sort(key=lambda item: not item.path.name.endswith(LONG))

@@ -23,7 +23,7 @@ _NUMBERS = count(200_001)
 
 
 @pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["embedded", pytest.param("real", marks=_SERVERS)]
+    scope="package", loop_scope="package", params=["embedded", pytest.param("real", marks=_SERVERS)]
 )
 async def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -55,14 +55,14 @@ def _databases(stack: ExitStack, server: str) -> Callable[[str], str]:
     return create
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def account(place: Place) -> Account:
     """A contract of this test alone that owes 1200.00."""
     return await place.open_contract(str(next(_NUMBERS)), "-1200.00")
 
 
 @pytest_asyncio.fixture(
-    loop_scope="module", params=["program", pytest.param("browser", marks=pytest.mark.browser)]
+    loop_scope="package", params=["program", pytest.param("browser", marks=pytest.mark.browser)]
 )
 async def traveller(request: pytest.FixtureRequest, place: Place) -> AsyncIterator[Traveller]:
     """Somebody who has not signed in yet and reads Russian."""

@@ -13,7 +13,7 @@ from e2e.places import TOKEN, Account, Place
 from e2e.travellers import Program, until
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="package"),
     pytest.mark.slow,
     pytest.mark.timeout(240),
 ]
@@ -21,7 +21,7 @@ Call = Callable[..., Awaitable[Any]]
 TERMS = {"trigger": "balance", "threshold": "300", "amount_balance": "400", "cap": "2000"}
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def subscriber(place: Place) -> AsyncIterator[Program]:
     """Somebody who has not signed in yet and reads Russian."""
     jar = aiohttp.CookieJar(unsafe=True)
@@ -30,7 +30,7 @@ async def subscriber(place: Place) -> AsyncIterator[Program]:
         yield Program(session, place.url)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def call(place: Place) -> AsyncIterator[Call]:
     """A program of the operator's."""
     headers = {"Authorization": f"Bearer {TOKEN}"}

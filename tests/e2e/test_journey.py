@@ -9,7 +9,7 @@ from e2e.travellers import Person, Traveller, until
 
 # The installation lives as long as this module, and so does the loop that its ingress runs in.
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="package"),
     pytest.mark.slow,
     pytest.mark.timeout(240),
 ]

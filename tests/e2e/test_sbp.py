@@ -18,14 +18,14 @@ from e2e.places import TOKEN, Account, Place
 from e2e.travellers import plain, until
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="package"),
     pytest.mark.slow,
     pytest.mark.timeout(240),
 ]
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def page(chromium: str) -> AsyncIterator[Page]:
     """A telephone's browser; whatever it complains about fails the journey."""
     complaints: list[str] = []
