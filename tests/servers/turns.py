@@ -16,7 +16,7 @@ JOURNEYS: Final = "tests/e2e/"
 _LONG: Final = ("machine.py", "test_faults_small.py")
 
 
-class Scheduling(LoadFileScheduling):  # type: ignore[misc] - the plugin has no types
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # the plugin has no types
     """By files, and the journeys as one."""
 
     def _split_scope(self, nodeid: str) -> str:
