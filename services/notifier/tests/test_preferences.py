@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from notifier import preferences, unreachable, web, web_preferences
+from notifier import choosing, preferences, unreachable, web, web_preferences
 from notifier.channels.port import Accepted, Permanent, Temporary
 from notifier.choosing import Choosing
 from notifier.content import unseal
@@ -31,7 +32,7 @@ from notifier.reach import DEFAULT_REACHING
 from shared import problem
 from shared.clock import ManualClock
 from shared.crypto import Signer, token_hash
-from shared.db import reading
+from shared.db import open_database, reading, transaction
 from shared.outbox import Producer, outbox
 from shared.settings import ApiToken
 from shared.topology import Topology
@@ -57,6 +58,7 @@ class Place:
     world: World
     client: TestClient[Any, Any]
     links: Links
+    here: Choosing
 
     def at(self, url: str) -> str:
         """Return the path of one of our addresses."""
@@ -121,7 +123,7 @@ async def place(world: World, said: Said, clock: ManualClock) -> AsyncIterator[P
     root = aiohttp_web.Application(middlewares=[problem.middleware])
     root.add_subapp(web.PREFIX, api)
     async with TestClient(TestServer(root)) as client:
-        yield Place(world, client, Links(SIGNER, PUBLIC))
+        yield Place(world, client, Links(SIGNER, PUBLIC), here)
 
 
 async def test_the_api_replaces_what_is_chosen_and_tells_core(place: Place) -> None:
@@ -356,6 +358,24 @@ async def test_what_waits_goes_to_the_address_of_now(place: Place, said: Said) -
     (mail,) = world.email.taken
     assert mail.content.to == "new@example.net"
     assert len(world.sms.taken) == 2
+
+
+@pytest.mark.connected
+@pytest.mark.postgres
+async def test_of_two_who_choose_first_neither_is_lost(
+    place: Place, prepared_postgres: str
+) -> None:
+    db = open_database(prepared_postgres)
+    async with transaction(db) as tx:
+        await tx.execute(preferences.preference.delete())
+    here = replace(place.here, db=db)
+    kinds = ("payment", "refund", "statement", "low_balance")
+    await asyncio.gather(*(choosing.refuse(here, "100245", kind, "sms") for kind in kinds))
+    async with reading(db) as tx:
+        found = (await preferences.find(tx, here.vault, ["100245"]))["100245"]
+    assert {off.kind for off in found.chosen.off} == set(kinds)
+    assert found.revision == len(kinds)
+    await db.close()
 
 
 async def test_one_click_leaves_a_kind_once(place: Place, said: Said, clock: ManualClock) -> None:

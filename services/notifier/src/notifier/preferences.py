@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
-from sqlalchemy import BigInteger, Column, Row, Table, Text, select
+from sqlalchemy import BigInteger, Column, Row, Table, Text, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.channels.port import ChannelName
@@ -107,6 +107,11 @@ async def locked(tx: Tx, vault: Vault, contract: str) -> Preference:
     """Return what a contract has chosen, held until the transaction ends."""
     wanted = select(preference).where(preference.c.contract == contract).with_for_update()
     row = (await tx.execute(wanted)).one_or_none()
+    if row is None and is_postgres(tx):
+        # There is no row to hold: of two who choose first the second one must see what is chosen.
+        name = func.hashtext(f"notifier.preference.{contract}")
+        await tx.execute(select(func.pg_advisory_xact_lock(name)))
+        row = (await tx.execute(wanted)).one_or_none()
     return _read(vault, row) if row is not None else NONE
 
 
