@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 
 from notifier import report_wire, reports, web_reports
 from notifier.channels.port import Accepted, Fate, Report
+from notifier.reach import Reaching
 from notifier.report_table import report
 from notifier.report_wire import Forged, Unreadable
 from notifier.reports import Reports
@@ -160,6 +161,43 @@ async def test_delivered_is_the_last_word(world: World, said: Said, kept: Report
 
 
 @SQLITE
+@pytest.mark.parametrize(
+    ("after", "fate", "told"),
+    [
+        (timedelta(hours=30), "expired", True),
+        (timedelta(hours=30), "delivered", False),
+        (timedelta(days=4), "expired", False),
+    ],
+)
+async def test_the_next_channel_takes_over_however_late_the_report_comes(
+    world: World,
+    said: Said,
+    kept: Reports,
+    clock: ManualClock,
+    after: timedelta,
+    fate: Fate,
+    told: bool,
+) -> None:
+    """Providers give up on a phone that is off after a day; an hour without a word is no report."""
+    world.reaching = Reaching(("sms", "email"), frozenset({"all"}))
+    await world.hear(said.contract(), said.subscriber(), said.payment())
+    await world.prepare()
+    world.sms.answer = lambda _outgoing: Accepted("1")
+    await world.deliver()
+    clock.advance(timedelta(hours=1))
+    await world.prepare()
+    assert (await world.row(channel="email")).reason == "told"
+    clock.advance(after)
+    await reports.keep(kept, [said_of("1", fate)])
+    await reports.keep(kept, [said_of("1", fate)])
+    await world.prepare()
+    await world.deliver()
+    assert len(world.email.taken) == told
+    assert len(world.sms.taken) == 1
+    row = await world.row(channel="email")
+    assert (row.state, row.reason) == (("sent", None) if told else ("skipped", "told"))
+
+
 async def test_an_id_that_a_provider_uses_again_means_the_newest_message(
     world: World, said: Said, kept: Reports, clock: ManualClock
 ) -> None:

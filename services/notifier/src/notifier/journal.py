@@ -156,15 +156,6 @@ async def drop(
             )
 
 
-async def call_next(tx: Tx, failed: Collection[tuple[str, str, str]], at: datetime) -> None:
-    """Let the other channels of messages, by fact, contract and kind, take their turn at once."""
-    if failed:
-        told = tuple_(message.c.fact, message.c.contract, message.c.kind)
-        waiting = (in_state("new"), told.in_(sorted(failed)))
-        if (await tx.execute(update(message).where(*waiting).values(due_at=at))).rowcount:
-            raise_signal(tx, NEW_SIGNAL)
-
-
 def _key(notice: Notice) -> tuple[str, str, str]:
     return notice.fact, notice.contract, str(notice.kind)
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import structlog
 
-from notifier import journal, leases, reminders, reviewing, unreachable
+from notifier import leases, reminders, reviewing, turns, unreachable
 from notifier.channels.port import Accepted, ChannelName, Held, Outcome, Permanent, Temporary
 from notifier.content import unseal
 from notifier.deadlines import leaves_from
@@ -119,7 +119,7 @@ async def _follow(
 ) -> None:
     """Let other channels take their turn, and keep which addresses are dead or alive."""
     failed = [s.leased for s in stood if s.state == "failed"]
-    await journal.call_next(tx, {(one.fact, one.contract, one.kind) for one in failed}, at)
+    await turns.call_next(tx, {(one.fact, one.contract, one.kind) for one in failed}, at)
     # A code goes to an address that is nobody's yet: that it arrives says nothing of theirs.
     sent = [s.leased for s in stood if s.state == "sent" and s.leased.kind in KINDS]
     await unreachable.reached(tx, {(one.contract, desk.channel) for one in sent})

@@ -149,7 +149,7 @@ def _takes_turn(batch: _Batch, row: Row[Any], how: Preparation, at: datetime) ->
     earlier = [rows[channel] for channel in channels if channel in rows]
     turn = turns.turn(earlier, batch.silent, how.patience, at)
     if turn.what == "told":
-        batch.ended.append(_ended(row, "skipped", "told", at))
+        batch.ended.append(_ended(row, "skipped", turns.TOLD, at))
     elif turn.what == "wait":
         batch.waiting.append({"id": row.id, "attempts": 0, "due_at": turn.until})
     batch.ended += [gate.ended(this, "gave_way", at) for this in turn.gives_way]

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Row, delete, func, select, tuple_
 
-from notifier import journal
+from notifier import turns
 from notifier.channels.port import Report
 from notifier.message_table import message
 from notifier.report_table import report
@@ -124,7 +124,7 @@ async def _apply(
     news = [each for each in found.values() if each.news]
     await update_each(tx, message, [_columns(each) for each in news], "id")
     failed = [each for each in news if each.report["state"] != "delivered"]
-    await journal.call_next(tx, {_key(each.message) for each in failed}, at)
+    await turns.call_next(tx, {_key(each.message) for each in failed}, at)
     lost = [Told.of(each.message, each.report["reason"]) for each in failed]
     await tell(tx, producer, lost, at)
     return found

@@ -6,18 +6,21 @@ from time to time, and at once when an earlier one has failed; so a death in bet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, select, tuple_
+from sqlalchemy import Row, and_, or_, select, tuple_, update
 
+from notifier.journal import NEW_SIGNAL
 from notifier.message_table import in_state, message
-from shared.db import Tx
+from shared.db import Tx, raise_signal
 
 LOOK_AGAIN: Final = timedelta(minutes=10)
+TOLD: Final = "told"
+"""Why a later channel stays silent."""
 
 Key = tuple[str, str, str]
 """Fact, contract and kind: what the rows of one message have in common."""
@@ -101,3 +104,18 @@ def _stuck(row: Row[Any], silent: Mapping[str, bool], patience: Patience, at: da
 
 def _old(row: Row[Any], patience: Patience, at: datetime) -> bool:
     return bool(row.created_at <= at - patience.stuck)
+
+
+async def call_next(tx: Tx, failed: Collection[Key], at: datetime) -> None:
+    """Let the other channels of messages take their turn at once.
+
+    Also one that was silent because no report had come in time, while it is still of use.
+    """
+    if failed:
+        told = tuple_(message.c.fact, message.c.contract, message.c.kind)
+        silent = and_(in_state("skipped"), message.c.reason == TOLD, message.c.expires_at > at)
+        theirs = (or_(in_state("new"), silent), told.in_(sorted(failed)))
+        woken = update(message).where(*theirs)
+        woken = woken.values(state="new", reason=None, done_at=None, due_at=at)
+        if (await tx.execute(woken)).rowcount:
+            raise_signal(tx, NEW_SIGNAL)
