@@ -1,7 +1,9 @@
 """The command of `make autopay-year`: a year of 20 000 mandates under several retry rules.
 
 Each rule meets the same subscribers with the same money on the same days, the same outages, deaths
-of the service and wrong clocks. The exit status is 1 where a promise was broken.
+of the service and wrong clocks. The service hears and looks each quarter of an hour, all else has
+its own second (see `year.world`). Rules are played side by side, each by one process on a database
+of its own. The exit status is 1 where a promise was broken.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ START: Final = date(2027, 1, 1)
 BEGUN: Final = datetime(2026, 12, 31, 18, tzinfo=UTC)
 """Some hours before the first day begins in Moscow: everybody is there by then."""
 DEATHS: Final = 0.0005
+SAID_DAYS: Final = 10
+"""How often it is said how far a year has come."""
 SQLITE: Final = "sqlite"
 SETTINGS: Final = {"shared_buffers": "512MB", "max_wal_size": "4GB", "synchronous_commit": "off"}
 
@@ -71,9 +75,9 @@ async def play(url: str, rule: str, plan: Plan, say: Any = print) -> tuple[Outco
     await world.open()
     engine.deaths = plan.deaths
     for hour in range(plan.days * 24):
-        await world.hour()
-        if say is not None and (hour + 1) % (24 * 30) == 0:
+        if say is not None and hour % (24 * SAID_DAYS) == 0:
             say(f"{rule}: {_progress(world, begun)}")
+        await world.hour()
     engine.deaths = 0.0
     world.end()
     made = outcome(world, rule, time.monotonic() - begun, _mib())
