@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
+from sqlalchemy.event import listen
 
 from notifier import journal, progress, unreachable
 from notifier.channels.port import Accepted, Permanent, Temporary
@@ -247,6 +248,26 @@ async def test_one_contract_is_not_flooded(world: World, said: Said, clock: Manu
     clock.advance(timedelta(hours=1))
     await world.deliver(world.sms)
     assert len(world.sms.taken) == 5
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_limits_read_the_last_day_of_their_contracts_alone(world: World, said: Said) -> None:
+    """SQLite knows no sizes: given the choice it reads what anybody was sent in a day."""
+    world.rules = Rules(limits=Limits(per_hour=2))
+    await world.hear(said.contract(), said.subscriber(), said.low())
+    await world.prepare()
+    asked: list[tuple[str, Any]] = []
+
+    def remember(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if statement.startswith("SELECT message.contract, message.tried_at"):
+            asked.append((f"EXPLAIN QUERY PLAN {statement}", values))
+
+    listen(world.db.engine.sync_engine, "before_cursor_execute", remember)
+    await world.deliver(world.sms)
+    ((statement, values),) = asked
+    async with reading(world.db) as tx:
+        (step,) = (await tx.exec_driver_sql(statement, values)).all()
+    assert "(contract=? AND channel=? AND tried_at>?)" in step.detail
 
 
 async def test_what_has_not_left_disturbs_nobody(

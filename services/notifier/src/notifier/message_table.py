@@ -129,5 +129,14 @@ Index(
     sqlite_where=DOUBTED,
 )
 Index("ix_message_tried", message.c.channel, message.c.tried_at)
+_TRIED: Final = message.c.tried_at.is_not(None)
+Index(
+    "ix_message_disturbed",
+    message.c.contract,
+    message.c.channel,
+    message.c.tried_at,
+    postgresql_where=_TRIED,
+    sqlite_where=_TRIED,
+)
 Index("ix_message_contract", message.c.contract, message.c.created_at)
 Index("ix_message_created", message.c.created_at, message.c.id)
