@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_SEPARATORS = re.compile(
-    r"[\s()\[\].\-/\u2010-\u2015\u2212\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]+"
-)
-"""Whatever people and their programs put between digits: dashes of all kinds, hard spaces, what
-cannot be seen at all."""
+_UNSEEN: Final = r"\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff"
+"""What programs put into a text they copy, and nobody can see."""
+_COPIED = re.compile(f"[{_UNSEEN}]+")
+_SEPARATORS = re.compile(rf"[\s()\[\].\-/\u2010-\u2015\u2212{_UNSEEN}]+")
+"""Whatever people and their programs put between digits: dashes of all kinds, hard spaces."""
 _CALLED = re.compile(r"(tel|phone|mob|тел|телефон|моб|сот|т)[.:]*", re.IGNORECASE)
 _PHONE = re.compile(r"\+?\d{10,15}", re.ASCII)
-_TOO_SHORT = re.compile(r"89\d{8}", re.ASCII)
-"""A Russian mobile with its 8 that lacks a digit: no area of ten digits begins so."""
+_TOO_SHORT = re.compile(r"[78]9\d{8}", re.ASCII)
+"""A Russian mobile with its 8 or 7 that lacks a digit: no area of ten digits begins so."""
+_RUSSIAN_DIGITS: Final = 11
 _EMAIL = re.compile(r"[^\s@<>,;:\"()\\]{1,64}@[^\s@<>,;:\"()\\]{1,253}")
 _SHOWN_DIGITS: Final = 4
 
@@ -37,6 +38,8 @@ def phone(written: str) -> str | None:
         russian = len(digits) == 11 and digits.startswith("8")
         digits = f"7{digits}" if len(digits) == 10 and digits == text else digits
     digits = f"7{digits[1:]}" if russian else digits
+    if digits.startswith("7") and len(digits) != _RUSSIAN_DIGITS:
+        return None
     return f"+{digits}" if 10 <= len(digits) <= 15 and not digits.startswith("0") else None
 
 
@@ -49,9 +52,9 @@ def _without_exit_code(digits: str) -> str:
 
 
 def email(written: str) -> str | None:
-    """Return the address without surrounding spaces; None where no mail could go there."""
-    text = written.strip()
-    return text if _EMAIL.fullmatch(text) else None
+    """Return the address without spaces around it and what cannot be seen; None for no address."""
+    text = _COPIED.sub("", written).strip()
+    return text if text.isprintable() and _EMAIL.fullmatch(text) else None
 
 
 def masked(address: str) -> str:
