@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, StatementError
 
+from shared import db as databases
 from shared.db import (
     Database,
     Instant,
@@ -86,6 +87,34 @@ class TestTransactions:
 
         await asyncio.gather(*(add_fifty() for _ in range(4)))
         assert await value(sqlite_db) == 200
+
+    async def test_writers_of_one_process_have_their_turn_and_none_is_told_locked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(databases, "_BUSY_TIMEOUT_MS", 0)
+        db = await with_counter(open_database(f"sqlite+aiosqlite:///{tmp_path}/turns.db"))
+
+        async def add_twenty() -> None:
+            for _ in range(20):
+                async with transaction(db) as tx:
+                    await tx.execute(update(counter).values(value=counter.c.value + 1))
+
+        await asyncio.gather(*(add_twenty() for _ in range(12)))
+        assert await value(db) == 240
+        await db.close()
+
+    async def test_a_turn_that_never_comes_is_an_outage(
+        self, sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(databases, "_TURN_SECONDS", 0.05)
+        async with transaction(sqlite_db):
+            with pytest.raises(TimeoutError) as late:
+                async with transaction(sqlite_db):
+                    raise AssertionError("two writers at once")
+        assert databases.is_outage(late.value)
+        async with transaction(sqlite_db) as tx:
+            await tx.execute(update(counter).values(value=7))
+        assert await value(sqlite_db) == 7
 
     async def test_what_failed_is_undone_as_a_whole(self, db: Database) -> None:
         async def fail_half_way() -> None:

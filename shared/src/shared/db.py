@@ -3,6 +3,8 @@
 `transaction()` writes, `reading()` reads; nothing else opens a connection. On SQLite a writer
 takes the lock at once (``BEGIN IMMEDIATE``): with the driver's defaults two tasks that read and
 then write lose each other's updates. A reader begins plainly, so a page never waits for a writer.
+The writers of one process queue up for that lock: SQLite itself has them look again and again, so
+that among many one comes too late for ever.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ NAMING: Final = {
 
 COMMAND_SECONDS: Final = 60.0
 _BUSY_TIMEOUT_MS: Final = 5000
+_TURN_SECONDS: Final = 30.0
 _SWITCHES: Final = 100
 _SWITCH_PAUSE_SECONDS: Final = 0.05
 _SIGNALS: Final = "saldo.signals"
@@ -81,10 +84,27 @@ class Database:
         self.engine = engine
         self.postgres = engine.dialect.name == "postgresql"
         self._signals: dict[str, asyncio.Event] = {}
+        self._turn = asyncio.Lock()
 
     def signal(self, name: str) -> asyncio.Event:
         """Return the event that `raise_signal` sets, made at first use."""
         return self._signals.setdefault(name, asyncio.Event())
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until this process's earlier writers are done, where only one can write at a time.
+
+        Raises TimeoutError where that takes half a minute.
+        """
+        if self.postgres:
+            yield
+            return
+        async with asyncio.timeout(_TURN_SECONDS):
+            await self._turn.acquire()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -178,7 +198,7 @@ def _begin_sqlite(connection: Any) -> None:
 @asynccontextmanager
 async def transaction(db: Database) -> AsyncIterator[Tx]:
     """Open a transaction that writes; commits at the end, rolls back on any exception."""
-    async with db.engine.connect() as plain:
+    async with db.turn(), db.engine.connect() as plain:
         connection = await plain.execution_options(**{_IMMEDIATE: True})
         raised: set[str] = set()
         info = connection.info  # a connection that is lost meanwhile no longer gives it
