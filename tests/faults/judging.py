@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from faults import books, charged, checker, leftovers, mandates, messages, owed, sbp, truth
 from faults.autopay import Subscribers
@@ -18,6 +19,8 @@ from faults.sbp import People
 from faults.settings import SHOP
 from faults.stage import Stage
 from faults.truth import Callbacks
+
+LOOKS_MAX: Final = 10
 
 Accounts = Mapping[Source, Sequence[Owed]]
 """Our accounts at providers, and what each of them owes to whom."""
@@ -61,7 +64,7 @@ async def judge(stage: Stage, plan: Plan, crowd: Crowd) -> Verdict:
     back = sbp.returned(plan.sbp, stage.store)
     callbacks = truth.callbacks(stage.store)
     charges, of_charges = await _charges(stage, plan, crowd.subscribers)
-    told, of_messages = await _messages(stage, plan, accounts, back)
+    told, of_messages = await _messages(stage, accounts)
     found = [
         *crowd.refused,
         *(f"astray: {count} {what}" for what, count in (await leftovers.astray(stage)).items()),
@@ -134,12 +137,24 @@ async def _charges(
     return figures, wrong
 
 
-async def _messages(
-    stage: Stage, plan: Plan, accounts: Accounts, back: Sequence[Owed]
-) -> tuple[Mapping[str, Any], list[str]]:
-    """Return how many messages there were, and what is wrong with them."""
+async def _messages(stage: Stage, accounts: Accounts) -> tuple[Mapping[str, Any], list[str]]:
+    """Return how many messages there were, and what is wrong with them.
+
+    Whoever is short of money is blocked after a while, by itself: what is told of a block that
+    falls into these looks is waited for.
+    """
+    figures, wrong = await _told(stage, accounts)
+    for _ in range(LOOKS_MAX):
+        if not wrong:
+            break
+        await asyncio.sleep(1)
+        figures, wrong = await _told(stage, accounts)
+    return figures, wrong
+
+
+async def _told(stage: Stage, accounts: Accounts) -> tuple[Mapping[str, Any], list[str]]:
     found = await messages.read(stage.tables)
-    due = await _due(stage, plan, accounts, back)
+    due = await _due(stage, accounts)
     arrivals = messages.arrived(stage.store)
     wrong = [
         *messages.told(found, due),
@@ -154,9 +169,7 @@ async def _messages(
     return figures, wrong
 
 
-async def _due(
-    stage: Stage, plan: Plan, accounts: Accounts, back: Sequence[Owed]
-) -> Mapping[str, Collection[messages.Told]]:
+async def _due(stage: Stage, accounts: Accounts) -> Mapping[str, Collection[messages.Told]]:
     charges = {one.payment_id for one in charged.made(stage.store)}
     by_hand: set[messages.Told] = set()
     by_itself: set[messages.Told] = set()
