@@ -69,6 +69,18 @@ _open = occasion.c.state == OPEN
 _FIELDS: Final = tuple(each.name for each in fields(Occasion))
 _COLUMNS: Final = tuple(occasion.c.keys())
 
+_RECOVER: Final = (
+    update(occasion)
+    .where(occasion.c.contract == bindparam("of"), occasion.c.why == str(Trigger.BALANCE), _open)
+    .where(
+        or_(
+            (occasion.c.number > 0) & (occasion.c.number <= bindparam("crossing")),
+            (occasion.c.number == 0) & (occasion.c.opened_at <= bindparam("said_at")),
+        )
+    )
+    .values(state=CLOSED, reason=RECOVERED, closed_at=bindparam("at"))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
@@ -104,15 +116,12 @@ async def recover(tx: Tx, recoveries: Sequence[Recovery], at: datetime) -> None:
         for each in recoveries
     ]
     await open_new(tx, over)
-    for each in sorted(recoveries, key=lambda each: (each.contract, each.crossing)):
-        mine = (occasion.c.contract == each.contract, occasion.c.why == str(Trigger.BALANCE))
-        crossed = (occasion.c.number > 0) & (occasion.c.number <= each.crossing)
-        looked = (occasion.c.number == 0) & (occasion.c.opened_at <= each.occurred_at)
-        await tx.execute(
-            update(occasion)
-            .where(*mine, _open, or_(crossed, looked))
-            .values(state=CLOSED, reason=RECOVERED, closed_at=at)
-        )
+    ended = [
+        {"of": each.contract, "crossing": each.crossing, "said_at": each.occurred_at, "at": at}
+        for each in sorted(recoveries, key=lambda each: (each.contract, each.crossing))
+    ]
+    if ended:
+        await tx.execute(_RECOVER, ended)
 
 
 async def write(tx: Tx, changed: Sequence[Occasion]) -> None:
