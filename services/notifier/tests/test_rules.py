@@ -447,6 +447,27 @@ async def test_core_hears_of_each_message_once(
     assert bodies[0]["reason"] == "wrong number"
 
 
+async def test_core_hears_of_what_has_become_too_old_to_leave(
+    world: World, said: Said, clock: ManualClock
+) -> None:
+    topology = Topology(frozenset({"core-billing", "notifier"}))
+    world.producer = Producer("notifier", topology, Signer(["sixteen-characters"]), world.vault)
+    await world.hear(said.contract(), said.subscriber(email=""), said.low())
+    await world.hear(said.low(crossing=2, occurred_at=clock() - timedelta(days=2)))
+    await world.prepare()
+    world.sms.answer = lambda _outgoing: Temporary("no connection", channel=True)
+    await world.deliver(world.sms)
+    for _ in range(2):
+        clock.advance(timedelta(days=2))
+        await world.prepare()
+    async with reading(world.db) as tx:
+        rows = (await tx.execute(select(outbox))).all()
+    bodies = [orjson.loads(row.body)["data"] for row in rows]
+    assert [(row.type, body["reason"]) for row, body in zip(rows, bodies, strict=True)] == [
+        ("message.failed", "stale")
+    ], "of news that came too late nobody was to be told"
+
+
 async def test_progress_counts_what_waits_and_how_fast_it_leaves(
     world: World, said: Said, clock: ManualClock
 ) -> None:

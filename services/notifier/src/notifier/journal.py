@@ -187,7 +187,7 @@ async def wake(tx: Tx, contracts: Collection[str], at: datetime) -> None:
 
 
 async def expire(tx: Tx, at: datetime) -> list[Row[Any]]:
-    """Drop what has become too old to be told, at most 1000 rows; return id and contract."""
+    """Drop what has become too old to be told, at most 1000 rows; return them."""
     stale = (
         select(message.c.id)
         .where(UNSENT, message.c.expires_at <= at, free(at))
@@ -199,7 +199,7 @@ async def expire(tx: Tx, at: datetime) -> list[Row[Any]]:
         update(message)
         .where(chosen(is_postgres(tx), message.c.id, stale))
         .values(state="dropped", reason="stale", done_at=at)
-        .returning(message.c.id, message.c.contract, message.c.channel, message.c.correlation_id)
+        .returning(*message.c)
     )
     return list(dropped)
 

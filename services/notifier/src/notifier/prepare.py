@@ -94,7 +94,7 @@ async def step(db: Database, vault: Vault, how: Preparation, clock: Clock) -> bo
         await unreachable.review(tx, _reaches(batch, how), at)
         for group in (batch.ready, batch.ended, batch.waiting):
             await leases.change(tx, group)
-        await tell(tx, how.producer, _failures(batch), at)
+        await tell(tx, how.producer, _failures(batch, stale), at)
         for channel in {row.channel for row in batch.rows} if batch.ready else ():
             raise_signal(tx, journal.ready_signal(channel))
     _report(stale, batch)
@@ -223,11 +223,12 @@ def _ended(row: Row[Any], state: str, reason: str | None, at: datetime) -> dict[
     return {"id": row.id, "state": state, "reason": reason, "done_at": at}
 
 
-def _failures(batch: _Batch) -> list[Told]:
+def _failures(batch: _Batch, stale: Sequence[Row[Any]]) -> list[Told]:
+    """Return what will reach nobody: also what was written, and its channel had no time for."""
     by_id = {row.id: row for row in batch.rows}
-    return [
-        Told.of(by_id[end["id"]], end["reason"]) for end in batch.ended if end["state"] == "failed"
-    ]
+    failed = [(by_id[e["id"]], e["reason"]) for e in batch.ended if e["state"] == "failed"]
+    failed += [(row, row.reason) for row in stale if row.sealed is not None]
+    return [Told.of(row, reason) for row, reason in failed]
 
 
 def _report(stale: Sequence[Row[Any]], batch: _Batch) -> None:
