@@ -422,8 +422,11 @@ async def test_a_closed_contract_leaves_the_list(world: World, said: Said) -> No
     await world.hear(said.contract(revision=2, status="closed"))
     async with reading(world.db) as tx:
         assert await unreachable.count(tx) == 0
-    await world.hear(said.payment())
+    await world.hear(said.subscriber(revision=2, email=""), said.payment())
     await world.prepare()
+    world.sms.answer = lambda _outgoing: Permanent("dead", dead=True)
+    await world.deliver()
+    assert len(world.sms.taken) == 1
     async with reading(world.db) as tx:
         assert await unreachable.page(tx, limit=5, partly=True) == {}
 

@@ -207,7 +207,7 @@ def _reaches(batch: _Batch, how: Preparation) -> dict[str, Reach]:
     found = {}
     for contract, entry in batch.known.items():
         preference = batch.chosen.get(contract, NONE)
-        found[contract] = reach.state(entry, preference, how.reaching)
+        found[contract] = reach.to_mend(entry, preference, how.reaching)
     return found
 
 

@@ -86,16 +86,18 @@ def _judged(way: Way, usable: Sequence[Way], wanted: Sequence[Way]) -> Way:
 
 
 def state(entry: Entry, preference: Preference, how: Reaching) -> Reach:
-    """Return which channels a subscriber uses have an address, and what is wrong with others.
-
-    Nobody has to mend the addresses of a closed contract.
-    """
+    """Return which channels a subscriber uses have an address, and what is wrong with others."""
     used = [channel for channel in _order(preference, how) if channel != "webhook"]
     found = [_way(channel, entry, preference, how) for channel in used]
     return Reach(
-        wrong={w.channel: w.reason for w in found if w.reason is not None and not entry.closed},
+        wrong={way.channel: way.reason for way in found if way.reason is not None},
         usable=tuple(way.channel for way in found if way.reason is None),
     )
+
+
+def to_mend(entry: Entry, preference: Preference, how: Reaching) -> Reach:
+    """Return the same for the list of the unreachable: nobody mends a closed contract's."""
+    return Reach({}, ()) if entry.closed else state(entry, preference, how)
 
 
 def address(channel: ChannelName, written: str) -> str | None:

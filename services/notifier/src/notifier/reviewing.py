@@ -43,7 +43,7 @@ async def _review(
     known = await directory.find(tx, vault, contracts)
     chosen = await preferences.find(tx, vault, contracts)
     found = {
-        number: reach.state(entry, chosen.get(number, NONE), reaching)
+        number: reach.to_mend(entry, chosen.get(number, NONE), reaching)
         for number, entry in known.items()
     }
     used = [one for one in dead if _is_used(one, known, chosen, reaching)]

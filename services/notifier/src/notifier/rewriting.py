@@ -23,8 +23,8 @@ async def anew(tx: Tx, contracts: Collection[str], at: datetime) -> None:
     if contracts:
         untried = (in_state("ready"), message.c.attempts == 0, message.c.kind.in_(KIND_NAMES))
         theirs = among(tx, message.c.contract, sorted(contracts))
-        back = update(message).where(theirs, *untried).values(state="new", sealed=None, due_at=at)
-        if (await tx.execute(back)).rowcount:
+        again = {"state": "new", "reason": None, "sealed": None, "due_at": at}
+        if (await tx.execute(update(message).where(theirs, *untried).values(again))).rowcount:
             raise_signal(tx, NEW_SIGNAL)
 
 
