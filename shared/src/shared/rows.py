@@ -13,7 +13,18 @@ from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import ARRAY, ColumnElement, Select, Table, any_, bindparam, func, text, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Table,
+    Update,
+    any_,
+    bindparam,
+    func,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -87,10 +98,7 @@ async def update_each(
     if is_postgres(tx):
         await _unnest_update(table, columns, key, tuple(clear)).run(tx, _arrays(table, rows))
         return
-    values: dict[str, Any] = {n: bindparam(f"new_{n}") for n in columns if n not in key}
-    wanted = update(table).values(values | dict.fromkeys(clear))
-    for name in key:
-        wanted = wanted.where(table.c[name] == bindparam(f"new_{name}"))
+    wanted = _update(table, columns, key, tuple(clear))
     await tx.execute(wanted, [{f"new_{name}": row[name] for name in columns} for row in rows])
 
 
@@ -172,6 +180,17 @@ def _refuse_zoneless(moments: Sequence[datetime | None]) -> None:
     # The driver would take the zone of this machine for granted.
     if any(moment is not None and moment.tzinfo is None for moment in moments):
         raise ValueError("a moment without a zone cannot be stored")
+
+
+@lru_cache(maxsize=64)
+def _update(
+    table: Table, columns: tuple[str, ...], key: tuple[str, ...], clear: tuple[str, ...]
+) -> Update:
+    values: dict[str, Any] = {n: bindparam(f"new_{n}") for n in columns if n not in key}
+    wanted = update(table).values(values | dict.fromkeys(clear))
+    for name in key:
+        wanted = wanted.where(table.c[name] == bindparam(f"new_{name}"))
+    return wanted
 
 
 @lru_cache(maxsize=64)
