@@ -314,6 +314,8 @@ def test_html_of_any_text_is_of_the_language_if_the_text_is(text: str) -> None:
     [
         ("html", "<p>\n<script>", "markup", (2, 1)),
         ("html", '<p onclick="x">', "markup", (1, 3)),
+        ("html", "<img/onerror=x>", "markup", (1, 5)),
+        ("html", '<img src="x"onerror=x>', "markup", (1, 12)),
         ("html", '<a href="javascript:x">', "markup", (1, 10)),
         ("html", "<html>", "markup", (1, 1)),
         ("sms", "д" * 671, "too_many_segments", (1, 1)),

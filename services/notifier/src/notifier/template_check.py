@@ -21,7 +21,7 @@ _FOLLOWING: Final[Mapping[Part, Part]] = {"text": "html", "sms": "bot"}
 # What mail readers strip or distrust, and what would run there.
 _MARKUP = re.compile(
     r"<\s*/?\s*(script|style|iframe|object|embed|form|input|link|meta|base|svg)\b"
-    r"|\son[a-z]+\s*=|javascript\s*:|<!--|<!doctype|<\s*/?\s*(?:html|head|body)\b",
+    r"|[\s/\"']on[a-z]+\s*=|javascript\s*:|<!--|<!doctype|<\s*/?\s*(?:html|head|body)\b",
     re.IGNORECASE,
 )
 
