@@ -1,9 +1,9 @@
-"""``python -m autopay serve|migrate|check|show``."""
+"""``python -m autopay serve|migrate|check|show|republish``."""
 
-from autopay import show_command
+from autopay import republish, show_command
 from autopay.app import NAME, build
 from autopay.settings import Settings
 from shared.cli import main
 
 if __name__ == "__main__":
-    main(NAME, Settings, build, commands=[show_command.COMMAND])
+    main(NAME, Settings, build, commands=[show_command.COMMAND, republish.COMMAND])

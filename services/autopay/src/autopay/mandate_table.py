@@ -168,6 +168,13 @@ async def page(
     return [_mandate(row) for row in await tx.execute(wanted)]
 
 
+async def revoked(tx: Tx, after: UUID, limit: int) -> Sequence[Mandate]:
+    """Return revoked mandates in the order of their ids, those after one of them."""
+    wanted = select(mandate).where(mandate.c.id > after, mandate.c.state == REVOKED)
+    rows = await tx.execute(wanted.order_by(mandate.c.id).limit(limit))
+    return [_mandate(row) for row in rows]
+
+
 def _row(one: Mandate) -> dict[str, Any]:
     terms = one.terms
     reserve = terms.reserve

@@ -33,9 +33,16 @@ def events(autopay: Autopay, acts: Acts, correlation_id: str) -> list[Event]:
 
 
 def revoked(
-    autopay: Autopay, mandate: Mandate, methods: tuple[MethodName, ...], at: datetime
+    autopay: Autopay,
+    mandate: Mandate,
+    methods: tuple[MethodName, ...],
+    at: datetime,
+    run: str = "",
 ) -> Event:
-    """Return the event of a mandate that has ended, with the methods that are to be removed."""
+    """Return the event of a mandate that has ended, with the methods that are to be removed.
+
+    `run` makes it a new one where it is said again.
+    """
     body = MandateRevoked(
         contract=mandate.contract,
         occurred_at=at,
@@ -46,7 +53,7 @@ def revoked(
     return body.event(
         autopay.producer.name,
         subject=str(mandate.id),
-        revision=mandate.revision,
+        revision=f"{mandate.revision}:{run}" if run else mandate.revision,
         correlation_id=mandate.id.hex,
     )
 

@@ -56,16 +56,28 @@ async def want(
             continue
         revision = 1 if before is None else before.revision + 1
         await _write(tx, contract, kind, revision, wish)
-        body = _body(contract, kind, revision, wish, at)
-        said.append(
-            body.event(
-                producer,
-                subject=contract,
-                revision=f"{kind}:{revision}",
-                correlation_id=correlation_id,
-            )
-        )
+        said.append(_event(producer, contract, kind, revision, wish, at, correlation_id))
     return said
+
+
+async def again(
+    tx: Tx, producer: str, after: str, limit: int, run: str, at: datetime
+) -> tuple[list[Event], str | None]:
+    """Say as they stand the watches of so many contracts after one of them; None after the last.
+
+    `run` makes the events new, their revisions stay.
+    """
+    found = select(watch.c.contract).distinct().where(watch.c.contract > after)
+    numbers = (await tx.execute(found.order_by(watch.c.contract).limit(limit))).scalars().all()
+    if not numbers:
+        return [], None
+    theirs = watch.c.contract.between(numbers[0], numbers[-1])
+    rows = await tx.execute(select(watch).where(theirs).order_by(watch.c.contract, watch.c.kind))
+    said = [
+        _event(producer, row.contract, row.kind, row.revision, _known(row), at, "", f":{run}")
+        for row in rows
+    ]
+    return said, numbers[-1] if len(numbers) == limit else None
 
 
 def _wish(kind: Trigger, terms: Terms | None) -> _Wish:
@@ -77,7 +89,11 @@ def _wish(kind: Trigger, terms: Terms | None) -> _Wish:
 def _same(known: Row[Any] | None, wish: _Wish) -> bool:
     if known is None:
         return wish.cleared
-    return wish == _Wish(known.cleared, known.threshold_kopecks, known.days)
+    return wish == _known(known)
+
+
+def _known(row: Row[Any]) -> _Wish:
+    return _Wish(row.cleared, row.threshold_kopecks, row.days)
 
 
 async def _write(tx: Tx, contract: str, kind: Trigger, revision: int, wish: _Wish) -> None:
@@ -93,8 +109,26 @@ async def _write(tx: Tx, contract: str, kind: Trigger, revision: int, wish: _Wis
         await tx.execute(update(watch).where(*mine).values(values))
 
 
+def _event(
+    producer: str,
+    contract: str,
+    kind: str,
+    revision: int,
+    wish: _Wish,
+    at: datetime,
+    correlation_id: str,
+    run: str = "",
+) -> Event:
+    return _body(contract, kind, revision, wish, at).event(
+        producer,
+        subject=contract,
+        revision=f"{kind}:{revision}{run}",
+        correlation_id=correlation_id or contract,
+    )
+
+
 def _body(
-    contract: str, kind: Trigger, revision: int, wish: _Wish, at: datetime
+    contract: str, kind: str, revision: int, wish: _Wish, at: datetime
 ) -> WatchSet | WatchCleared:
     if wish.cleared:
         return WatchCleared(
