@@ -265,8 +265,10 @@ def kept(request: pytest.FixtureRequest, empty_file: Path, tmp_path: Path) -> st
 
 
 @pytest.fixture
-async def world(kept: str, aiohttp_client: AiohttpClient) -> AsyncIterator[World]:
-    """Autopay that knows nothing yet."""
+async def world(
+    request: pytest.FixtureRequest, kept: str, aiohttp_client: AiohttpClient
+) -> AsyncIterator[World]:
+    """Autopay that knows nothing yet; a test may give settings of its own."""
     settings = Settings(
         database_url=kept,
         bus_url="memory://",
@@ -275,6 +277,7 @@ async def world(kept: str, aiohttp_client: AiohttpClient) -> AsyncIterator[World
         encryption_keys=(new_encryption_key(),),
         api_tokens=TOKENS,
         trusted_proxies=("127.0.0.0/8",),
+        **getattr(request, "param", {}),
     )
     clock = ManualClock(AT)
     service = app.build(settings, clock)

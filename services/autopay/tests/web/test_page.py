@@ -34,6 +34,11 @@ class TestSwitchingOn:
         assert (live.terms.trigger, live.terms.days_before) == ("fee", 2)
         assert (live.terms.cap_kopecks, live.terms.method.method_ref) == (200_000, "m-1")
 
+    @pytest.mark.parametrize("world", [{"notice_balance": "20s"}], indirect=True)
+    async def test_seconds_are_no_notice(self, known: Any) -> None:
+        await known.get(known.link())
+        assert "При низком балансе спишем сразу." in known.words
+
     async def test_the_consent_is_proved(self, known: Any) -> None:
         await known.get(known.link())
         path, form = known.form("new", agreed="1")

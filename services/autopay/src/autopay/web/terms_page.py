@@ -185,7 +185,8 @@ def _told_before(request: web.Request, visit: Visit) -> str:
         minutes = round(of.total_seconds() / 60)
         return t("minutes", count=minutes) if minutes % 60 else t("hours", count=minutes // 60)
 
-    if not rules.notice_balance.length:
+    # Nobody calls a charge off within seconds.
+    if rules.notice_balance.length < timedelta(minutes=1):
         return t("offer_before_fee", long=length(rules.notice.length))
     return t(
         "offer_before",
