@@ -635,5 +635,25 @@ async def test_a_question_after_its_time_charges_nobody(stand: Any) -> None:
     method = await _saved(stand)
     asked = _asked(stand, method, not_after=stand.clock() - MINUTE)
     await stand.follow(asked)
+    stand.clock.advance(2 * MINUTE)
+    await stand.settle()
     assert stand.provider.sent == []
     assert await _failure(stand) == ("not_after", "stale")
+
+
+async def test_a_charge_whose_row_was_lost_is_looked_for_when_it_is_asked_for_again(
+    stand: Any,
+) -> None:
+    """A backup was restored after the sending: to call it late would have it made a second time."""
+    method = await _saved(stand)
+    stand.provider.creates = ["lost"]
+    asked = _asked(stand, method)
+    await stand.follow(asked)
+    async with transaction(stand.gateway.db) as tx:
+        await tx.execute(delete(payments.payment).where(payments.payment.c.charge_id.is_not(None)))
+        await tx.execute(delete(inbox))
+    stand.clock.advance(15 * MINUTE)
+    await stand.follow(asked)
+    assert len(stand.provider.sent) == 1
+    assert await stand.said("charge.failed") == []
+    assert (await stand.said())[-1].data["charge_id"] == "charge-1"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.db import Tx, transaction
+from shared.db import Tx, reading, transaction
 from shared.events_gateway import FailureClass
 from shared.gateway import charging, leases, methods, payments, settle
 from shared.gateway.charges import UNKNOWN, Refusal, gone
@@ -98,6 +98,13 @@ def in_flight(gateway: Gateway, lease: Lease, at: datetime) -> bool:
     if lease.payment.charge_id is None or sent is None:
         return False
     return at < sent + gateway.timing.list_after
+
+
+async def why_unsent(gateway: Gateway, late: Payment, at: datetime) -> Refusal:
+    """Return why a charge that was heard of too late, and is in no list, was not made."""
+    async with reading(gateway.db) as tx:
+        pause = await charging.paused(tx, late.shop, at)
+        return await _judge(tx, late, pause, at) or Refusal(STALE, FailureClass.STALE)
 
 
 async def _repeats(gateway: Gateway, lease: Lease, at: datetime) -> bool:

@@ -1,9 +1,10 @@
 """Charges of saved methods: each asked for once on the bus, sent once, answered once.
 
 A charge is a payment that nobody confirms. Its id and its key are made of the charge's own id, so
-that a row that was lost is written again as it was, and the provider knows the request. What can
-never be charged is kept as a charge that has failed, so that no stays no. Whoever asks again for
-what has ended has lost our answer, and hears it again.
+that a row that was lost is written again as it was, and the provider knows the request. One that
+is first heard of after its time may be such a row, so it is looked for before it is called late.
+What can never be charged is kept as a charge that has failed, so that no stays no. Whoever asks
+again for what has ended has lost our answer, and hears it again.
 """
 
 from __future__ import annotations
@@ -121,7 +122,16 @@ async def _prepare(
         "due_at": new.created_at,
         "contact": method.contact,
         "receipt": None if line is None else line.written(),
+        **_perhaps_sent(gateway, said, new),
     }
+
+
+def _perhaps_sent(gateway: Gateway, said: ChargeRequested, new: Payment) -> dict[str, Any]:
+    """Return what makes a charge that is heard of too late be looked for first."""
+    if not new.heard_late:
+        return {}
+    look_at = max(new.created_at, said.not_after + gateway.timing.doubt)
+    return {"first_sent_at": said.occurred_at, "list_at": look_at, "due_at": look_at}
 
 
 async def _meet(tx: Tx, gateway: Gateway, new: Payment, at: datetime) -> None:

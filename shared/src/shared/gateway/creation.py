@@ -35,6 +35,8 @@ from shared.metrics import alarm
 PAGES_MAX: Final = 200
 CLOCKS_DIFFER: Final = timedelta(hours=6)
 """Between the provider and us: more than a wrong time zone nearby, and a quarter more of a list."""
+LATE_DIFFER: Final = timedelta(hours=1)
+"""The same for charges that are heard of too late: after an outage they are many."""
 UNMADE: Final = "unmade"
 STRAY: Final = "payment_under_another_id"
 
@@ -66,6 +68,9 @@ async def look(gateway: Gateway, lease: Lease) -> None:
         at = gateway.clock()
         if isinstance(found, ProviderPayment):
             await _made(gateway, lease, found, at)
+        elif found is None and payment.heard_late:
+            why = await charge_sending.why_unsent(gateway, payment, at)
+            await _fail(gateway, lease, why.reason, at, why.failure)
         elif found is None and charge_sending.in_flight(gateway, lease, at):
             await _unclear(gateway, lease, Unclear("not_listed"), at)
         elif found is None:
@@ -151,6 +156,14 @@ def _absent(lease: Lease, unreadable: int) -> Unclear | None:
     return Unclear("unreadable payments in the list")
 
 
+def _span(lease: Lease, at: datetime) -> tuple[datetime, datetime]:
+    """Return between which moments the provider may have made a payment."""
+    sent, not_after = lease.first_sent_at or lease.payment.created_at, lease.payment.not_after
+    if lease.payment.heard_late and not_after is not None:
+        return sent - LATE_DIFFER, not_after + LATE_DIFFER
+    return sent - CLOCKS_DIFFER, at + CLOCKS_DIFFER
+
+
 async def _search(gateway: Gateway, lease: Lease) -> ProviderPayment | Failure | None:
     """Walk the list over the time in which the request was sent; None where it is not there.
 
@@ -160,11 +173,11 @@ async def _search(gateway: Gateway, lease: Lease) -> ProviderPayment | Failure |
     if finder is not None:
         found = await finder.find(gateway.unsealed(lease.request))
         return None if isinstance(found, Missing) else found
-    since = (lease.first_sent_at or lease.payment.created_at) - CLOCKS_DIFFER
-    provider, until, cursor = gateway.providers[lease.payment.shop], gateway.clock(), None
+    since, until = _span(lease, gateway.clock())
+    provider, cursor = gateway.providers[lease.payment.shop], None
     unreadable = 0
     for _ in range(PAGES_MAX):
-        page = await provider.listed(since, until + CLOCKS_DIFFER, cursor)
+        page = await provider.listed(since, until, cursor)
         if isinstance(page, Failure):
             return page
         for truth in page.payments:

@@ -81,6 +81,11 @@ class Payment:
     consent: Consent | None = None
     """What the payer agreed to, where the payment is to save its method."""
 
+    @property
+    def heard_late(self) -> bool:
+        """Say whether this charge was first heard of when it was not to be sent any more."""
+        return self.not_after is not None and self.created_at > self.not_after
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
