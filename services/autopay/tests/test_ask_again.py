@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from autopay import work
+from autopay import mandates, work
 from autopay.case import State
 from shared.db import reading
 from shared.outbox_table import outbox
@@ -65,3 +65,22 @@ async def test_a_request_that_waits_for_its_broker_is_not_said_again(light: Worl
     async with reading(light.db) as tx:
         rows = (await tx.execute(select(outbox.c.due_at).where(outbox.c.sent_at.is_(None)))).all()
     assert all(row.due_at < light.clock() for row in rows), "nothing is due anew"
+
+
+async def test_what_is_asked_for_again_is_not_taken_back_as_if_nobody_had_heard_it(
+    light: World,
+) -> None:
+    """Refused between the asking and its leaving: it may have been charged all the same."""
+    charge = await light.requested()
+    await light.publish()
+    light.clock.advance(light.RULES.not_after + MINUTE)
+    await work.ask_again(light.autopay)
+    async with reading(light.db) as tx:
+        of = await mandates.of_contract(tx, light.NUMBER)
+    assert of is not None
+    await light.act("revoke", of, "subscriber")
+    assert (await light.charge()).id == charge.id
+    assert (await light.charge()).state is State.REQUESTED
+    async with reading(light.db) as tx:
+        left = await tx.execute(select(outbox.c.sent_at).where(outbox.c.type == "charge.requested"))
+    assert left.one().sent_at is None, "it still leaves"

@@ -186,7 +186,7 @@ async def revoke(
     await methods.end(tx, dict.fromkeys(names, reason), ended.contract, methods.REVOKED, at)
     await _watch(tx, autopay, ended, None, at)
     await outbox.add(tx, autopay.producer, [telling.revoked(autopay, ended, names, at)], at)
-    await _take_back(tx, autopay, ended.contract)
+    await _take_back(tx, autopay, ended.contract, at)
     await reviews.settle(tx, autopay, await cases.load(tx, held, {}, at), {}, at)
     return ended
 
@@ -210,10 +210,15 @@ async def _locked(
     return held, known
 
 
-async def _take_back(tx: Tx, autopay: Autopay, contract: str) -> None:
-    """Make a charge that was asked for one that is only announced, if the asking is still here."""
+async def _take_back(tx: Tx, autopay: Autopay, contract: str, at: datetime) -> None:
+    """Make a charge that was asked for one that is only announced, if the asking is still here.
+
+    That of a dead charge may be here to be said once more: it is no sign that nobody has heard it.
+    """
     asked = await charges.upcoming(tx, contract)
     if asked is None or asked.state is not charges.State.REQUESTED:
+        return
+    if (asked.not_after or at) < at:
         return
     if await outbox.withdraw(tx, [telling.request_id(autopay, asked.id)]):
         state = charges.State.ANNOUNCED
