@@ -657,3 +657,24 @@ async def test_a_charge_whose_row_was_lost_is_looked_for_when_it_is_asked_for_ag
     assert len(stand.provider.sent) == 1
     assert await stand.said("charge.failed") == []
     assert (await stand.said())[-1].data["charge_id"] == "charge-1"
+
+
+@pytest.mark.parametrize("failure", [Throttled(), Unclear("refused", unsent=True)])
+async def test_a_lost_charge_is_not_called_late_before_the_list_has_answered(
+    stand: Any, failure: Any
+) -> None:
+    method = await _saved(stand)
+    stand.provider.creates = ["lost"]
+    asked = _asked(stand, method)
+    await stand.follow(asked)
+    async with transaction(stand.gateway.db) as tx:
+        await tx.execute(delete(payments.payment).where(payments.payment.c.charge_id.is_not(None)))
+        await tx.execute(delete(inbox))
+    stand.provider.lists = [failure]
+    stand.clock.advance(15 * MINUTE)
+    await stand.follow(asked)
+    for _ in range(3):
+        await stand.pass_time(MINUTE)
+    assert len(stand.provider.sent) == 1
+    assert await stand.said("charge.failed") == []
+    assert (await stand.said())[-1].data["charge_id"] == "charge-1"

@@ -77,10 +77,11 @@ async def hold_back(gateway: Gateway, lease: Lease, refused: Refused, at: dateti
 def unclear(lease: Lease, outcome: Failure, at: datetime) -> dict[str, Any]:
     """Alarm about a charge that nobody knows the end of; return what its row forgets.
 
-    One that was turned away unread has not been sent: it is judged again before it is.
+    One that was turned away unread has not been sent: it is judged again before it is. One that was
+    heard of too late was not sent just now, but looked for.
     """
     unsent = isinstance(outcome, Throttled) or (isinstance(outcome, Unclear) and outcome.unsent)
-    if lease.attempt == 1 and unsent:
+    if lease.attempt == 1 and unsent and not lease.payment.heard_late:
         return {"first_sent_at": None, "list_at": None}
     looked = lease.list_at is not None and at >= lease.list_at
     if lease.attempt == 1 or looked:
