@@ -25,6 +25,7 @@ from notifier.report_wire import Forged, Unreadable
 from notifier.reports import Reports
 from notifier.web_reports import Box
 from shared.clock import ManualClock
+from shared.crypto import Vault
 from shared.db import Database, reading
 from shared.metrics import REPORTS
 
@@ -38,9 +39,9 @@ SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def kept(db: Database, clock: ManualClock) -> Reports:
+def kept(db: Database, vault: Vault, clock: ManualClock) -> Reports:
     """Where reports go."""
-    return Reports(db, clock)
+    return Reports(db, vault, clock)
 
 
 @pytest.fixture

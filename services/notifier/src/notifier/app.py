@@ -76,7 +76,7 @@ def build(settings: Settings, clock: Clock = system_clock) -> Service:
     api[web_preferences.CHOOSING] = here
     application.mount(api, here, settings.signer(), settings.public_url)
     freshness = Freshness(settings.payment_max_age, settings.low_balance_max_age)
-    reporting = Reports(db, clock, settings.producer(NAME))
+    reporting = Reports(db, vault, clock, settings.reaching(), settings.producer(NAME))
     web_reports.mount(api, _box(settings, reporting))
     deliveries = [
         Delivery(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, false
 
 from shared.db import Instant, metadata
 
@@ -15,6 +15,8 @@ report = Table(
     Column("provider", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("reason", Text),
+    # The number itself is wrong or out of service.
+    Column("dead", Boolean, nullable=False, server_default=false()),
     Column("reported_at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),

@@ -34,6 +34,11 @@ _SMSC: Final[dict[str, Fate]] = {
     "24": "undelivered",
     "25": "undelivered",
 }
+_SMSC_DEAD: Final = ("22", "25")
+"""A wrong number, and one that takes no SMS or has no route: 7 and 8 at the sending."""
+_SMSC_FAILED: Final = "20"
+_SMSC_NO_SUBSCRIBER: Final = 1
+"""`err` beside it: the number is nobody's."""
 _SMSRU: Final[dict[str, Fate]] = {
     "103": "delivered",
     "110": "delivered",  # read
@@ -44,6 +49,8 @@ _SMSRU: Final[dict[str, Fate]] = {
     "108": "undelivered",
     "150": "undelivered",
 }
+_SMSRU_DEAD: Final = ("150",)
+"""No route to the number: 207 at the sending."""
 
 
 class Forged(ValueError):
@@ -61,9 +68,12 @@ def smsc(form: Form, at: datetime) -> list[Report]:
     if not _is_id(this) or not _is_number(status):
         raise Unreadable("a report of SMSC.ru has id and status")
     error = said.get("err", "")
-    reason = f"smsc status {int(status)}" + (f" err {int(error)}" if _is_number(error) else "")
+    said_error = int(error) if _is_number(error) else None
+    reason = f"smsc status {int(status)}" + ("" if said_error is None else f" err {said_error}")
     moment = _moment(said.get("ts", ""), at)
-    return [Report("smsc", "sms", this, _SMSC.get(status), reason, moment)]
+    nobody = status == _SMSC_FAILED and said_error == _SMSC_NO_SUBSCRIBER
+    dead = nobody or status in _SMSC_DEAD
+    return [Report("smsc", "sms", this, _SMSC.get(status), reason, moment, dead)]
 
 
 def smsru(form: Form, at: datetime, api_id: str) -> list[Report]:
@@ -85,7 +95,8 @@ def smsru(form: Form, at: datetime, api_id: str) -> list[Report]:
             raise Unreadable("a report of SMS.ru names a message and its status")
         moment = _moment(rest[0], at)
         reason = f"smsru status {int(status)}"
-        found.append(Report("smsru", "sms", this, _SMSRU.get(status), reason, moment))
+        fate, dead = _SMSRU.get(status), status in _SMSRU_DEAD
+        found.append(Report("smsru", "sms", this, fate, reason, moment, dead))
     return found
 
 

@@ -3,6 +3,8 @@
 A report finds its message by the provider's id. One that comes before we have written that id
 down, or after a restore, is kept and looked for again; an hour later its message is unknown, which
 is counted and harms nobody. Delivered is the last word: no later report takes it back.
+
+A report also tells whether the address is dead or alive, for the list of those out of reach.
 """
 
 from __future__ import annotations
@@ -15,15 +17,18 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Row, delete, func, select, tuple_
 
-from notifier import turns
+from notifier import reported_addresses, turns
 from notifier.channels.port import Report
 from notifier.message_table import message
+from notifier.reach import DEFAULT_REACHING, Reaching
 from notifier.report_table import report
 from notifier.telling import Told, tell
 from shared.clock import Clock
+from shared.crypto import Vault
 from shared.db import Database, Tx, transaction
 from shared.metrics import REPORTS
 from shared.outbox import Producer
+from shared.repeats import repeated
 from shared.rows import among, insert_new, update_each
 
 KEPT: Final = timedelta(hours=1)
@@ -39,10 +44,12 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Reports:
-    """Where reports are kept, and who says to core what they mean."""
+    """Where reports are kept, who says to core what they mean, and how addresses are judged."""
 
     db: Database
+    vault: Vault
     clock: Clock
+    reaching: Reaching = DEFAULT_REACHING
     producer: Producer | None = None
 
 
@@ -59,13 +66,18 @@ async def keep(reports: Reports, new: Sequence[Report]) -> None:
         return
     at = reports.clock()
     rows = [_row(each, at) for each in final.values()]
-    async with transaction(reports.db) as tx:
-        found = await _apply(tx, reports.producer, rows, at)
+
+    async def work(tx: Tx) -> tuple[_FoundBy, list[dict[str, Any]], bool]:
+        found = await _apply(tx, reports, rows, at)
         waiting = [row for row in rows if (row["channel"], row["provider_id"]) not in found]
         full = bool(waiting) and await _count(tx) >= KEPT_MAX
         if not full:
-            await _forget(tx, waiting)
+            # Of those that wait the first one counts, as with a message, unless it is delivered.
+            await _forget(tx, [row for row in waiting if row["state"] == "delivered"])
             await insert_new(tx, report, waiting, "provider_id")
+        return found, waiting, full
+
+    found, waiting, full = await repeated(reports.db, work)
     _say(found.values())
     if full:
         _lose(waiting)
@@ -83,7 +95,7 @@ async def step(reports: Reports) -> bool:
             .with_for_update(skip_locked=True)
         )
         rows = [dict(row._mapping) for row in due]
-        found = await _apply(tx, reports.producer, rows, at)
+        found = await _apply(tx, reports, rows, at)
         missing = [row for row in rows if (row["channel"], row["provider_id"]) not in found]
         lost = [row for row in missing if row["received_at"] <= at - KEPT]
         await _forget(tx, [row for row in rows if row not in missing] + lost)
@@ -103,11 +115,15 @@ class _Found:
     """Whether the report has changed anything."""
 
 
+_FoundBy = dict[tuple[str, str], _Found]
+"""By channel and the provider's id."""
+
+
 async def _apply(
-    tx: Tx, producer: Producer | None, rows: Sequence[Mapping[str, Any]], at: datetime
-) -> dict[tuple[str, str], _Found]:
-    """Write reports to their messages; return those that have one, by channel and id."""
-    found: dict[tuple[str, str], _Found] = {}
+    tx: Tx, reports: Reports, rows: Sequence[Mapping[str, Any]], at: datetime
+) -> _FoundBy:
+    """Write reports to their messages; return those that have one."""
+    found: _FoundBy = {}
     said = {(row["channel"], row["provider_id"]): row for row in rows}
     for channel in sorted({row["channel"] for row in rows}):
         ids = [this for of, this in said if of == channel]
@@ -126,7 +142,10 @@ async def _apply(
     failed = [each for each in news if each.report["state"] != "delivered"]
     await turns.call_next(tx, {_key(each.message) for each in failed}, at)
     lost = [Told.of(each.message, each.report["reason"]) for each in failed]
-    await tell(tx, producer, lost, at)
+    await tell(tx, reports.producer, lost, at)
+    dead = [each.message for each in failed if each.report["dead"]]
+    arrived = [each.message for each in news if each.report["state"] == "delivered"]
+    await reported_addresses.judge(tx, reports.vault, reports.reaching, dead, arrived, at)
     return found
 
 
@@ -168,6 +187,7 @@ def _row(given: Report, at: datetime) -> dict[str, Any]:
         "provider": given.provider,
         "state": given.fate,
         "reason": given.reason,
+        "dead": given.dead,
         "reported_at": given.at,
         "received_at": at,
         "due_at": at + _PAUSES[0],

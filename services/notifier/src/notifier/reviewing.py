@@ -9,7 +9,7 @@ from notifier import directory, preferences, reach, unreachable
 from notifier.directory import Entry
 from notifier.preferences import NONE, Preference
 from notifier.reach import Reaching
-from notifier.unreachable import Dead
+from notifier.unreachable import Alive, Dead
 from shared.crypto import Vault
 from shared.db import Tx
 
@@ -26,6 +26,17 @@ async def buried(
 ) -> None:
     """Keep which addresses are dead by their provider's word, of those that are used now."""
     await _review(tx, vault, reaching, {one.contract for one in dead}, at, dead=dead)
+
+
+async def delivered(tx: Tx, vault: Vault, reaching: Reaching, alive: Sequence[Alive]) -> None:
+    """Forget what providers have said of addresses that are alive, of those that are used now."""
+    contracts = {one.contract for one in alive}
+    if not contracts:
+        return
+    known = await directory.find(tx, vault, contracts)
+    chosen = await preferences.find(tx, vault, contracts)
+    used = {(a.contract, a.channel) for a in alive if _is_used(a, known, chosen, reaching)}
+    await unreachable.reached(tx, used, delivered=True)
 
 
 async def _review(
@@ -51,7 +62,7 @@ async def _review(
 
 
 def _is_used(
-    one: Dead,
+    one: Dead | Alive,
     known: Mapping[str, Entry],
     chosen: Mapping[str, Preference],
     reaching: Reaching,

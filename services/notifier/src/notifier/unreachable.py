@@ -2,7 +2,9 @@
 
 A row is a fault of one channel of a contract: no address, one that is none or not confirmed, or one
 that is dead by the provider's word. A contract whose every used channel has a fault is out of
-reach. A fault ends when the address changes, or when a message gets through.
+reach. A fault ends when the address changes, or when a message gets through: to be taken by the
+provider is enough, but for a fault that a report of delivery has set. Numbers out of service are
+often taken, so only a delivery ends that one.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from shared.metrics import UNREACHABLE
 from shared.rows import among, insert_new
 
 LISTED_MAX: Final = 200
+REPORTED: Final = "reported_dead"
+"""The reason where the provider took a message and called its address dead only later."""
 
 schema = metadata()
 fault = Table(
@@ -59,6 +63,15 @@ class Dead:
     channel: ChannelName
     reason: str
     message_id: UUID
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """An address to which a provider says that it has delivered."""
+
+    contract: str
+    channel: ChannelName
     address: str
 
 
@@ -95,10 +108,25 @@ async def review(
         await _weigh(tx, found)
 
 
-async def reached(tx: Tx, got: Collection[tuple[str, str]]) -> None:
-    """Forget the faults of channels, by contract and channel, by which a message got through."""
+async def called_dead(tx: Tx, of: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those channels, by contract and channel, whose address a provider has called dead."""
+    if not of:
+        return set()
+    keys = select(fault.c.contract, fault.c.channel)
+    found = await tx.execute(keys.where(_key(of), fault.c.reason.not_in(sorted(FAULTS))))
+    return {(row.contract, row.channel) for row in found}
+
+
+async def reached(tx: Tx, got: Collection[tuple[str, str]], *, delivered: bool = False) -> None:
+    """Forget the faults of channels, by contract and channel, by which a message got through.
+
+    Unless it was `delivered`, the provider has only taken it: what reports have said stays.
+    """
     if got:
-        over = await tx.execute(delete(fault).where(_key(got)).returning(fault.c.contract))
+        theirs = delete(fault).where(_key(got))
+        if not delivered:
+            theirs = theirs.where(fault.c.reason != REPORTED)
+        over = await tx.execute(theirs.returning(fault.c.contract))
         if contracts := sorted(set(over.scalars())):
             whole = update(fault).where(among(tx, fault.c.contract, contracts))
             await tx.execute(whole.values(alone=False))

@@ -54,7 +54,12 @@ class FaultView(BaseModel):
     """What is wrong with one channel, and since when."""
 
     channel: str
-    reason: str
+    reason: str = Field(
+        description="`no_...`, `bad_...` or `unconfirmed_...` and the address, until it is mended; "
+        "`dead_address` or `blocked_bot`: refused at the sending, until a message is taken; "
+        "`reported_dead`: messages are taken, but a report of delivery has called the address "
+        "wrong or out of service, until one is delivered. A changed address ends each of them"
+    )
     since: AwareDatetime
     message_id: UUID | None = Field(description="the message that has met it")
 

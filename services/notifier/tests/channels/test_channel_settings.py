@@ -53,7 +53,8 @@ async def test_channels_of_the_settings(
     settings = given(monkeypatch, environment, **changes)
     assert "hidden" not in repr(settings)
     db = settings.database("notifier")
-    made = making.channels(settings, Reports(db, system_clock), system_clock)
+    into = Reports(db, settings.vault(), system_clock)
+    made = making.channels(settings, into, system_clock)
     assert [each.name for each in made] == names
     inner = made[0]._channel if isinstance(made[0], Guarded) else made[0]
     assert type(inner).__name__ == kind

@@ -91,6 +91,8 @@ class Report:
     fate: Fate | None
     reason: str
     at: datetime
+    dead: bool = False
+    """The number itself is wrong or out of service: nothing will ever arrive there."""
 
 
 Reporting = Callable[[Sequence[Report]], Awaitable[None]]
