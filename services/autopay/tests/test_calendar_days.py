@@ -94,6 +94,49 @@ async def test_another_day_takes_the_place_of_one_that_is_planned(light: World) 
     ]
 
 
+async def test_a_day_that_is_chosen_again_is_charged(light: World) -> None:
+    """It was let go for another day only, and nothing was charged for it."""
+    mandate = await light.begin(light.DAY)
+    await light.until(light.NOON + 2 * DAY)
+    mandate = await light.act("change", mandate, replace(light.DAY, day_of_month=10))
+    await light.after(HOUR)
+    await light.act("change", mandate, light.DAY)
+    await light.until((await light.charge()).charge_at)
+    charge = await light.charge()
+    assert (charge.state, charge.occasion) == (State.REQUESTED, "day:2026-11-25")
+
+
+async def test_a_new_mandate_charges_the_day_that_the_last_one_has_only_said(
+    light: World, said: Said
+) -> None:
+    mandate = await light.begin(light.DAY)
+    await light.until(light.NOON + 2 * DAY)
+    await light.act("revoke", mandate, "asked")
+    other = light.CARD._replace(method_ref="m-3")
+    await light.hear(said.saved(other))
+    await light.create(replace(light.DAY, method=other))
+    await light.until((await light.charge()).charge_at)
+    charge = await light.charge()
+    assert (charge.method, charge.occasion) == (other, "day:2026-11-25")
+
+
+async def test_a_day_that_was_charged_for_is_not_charged_again_when_it_is_chosen_again(
+    light: World, said: Said
+) -> None:
+    """The outcome comes when the day has been let go already; then the clock is put back."""
+    mandate = await light.begin(light.DAY)
+    await light.until(light.NOON + 2 * DAY)
+    await light.until((await light.charge()).charge_at)
+    charge = await light.charge()
+    mandate = await light.act("change", mandate, replace(light.DAY, day_of_month=10))
+    await light.hear(said.paid(charge), said.posted(charge))
+    light.clock._now = light.NOON + 2 * DAY
+    await light.act("change", mandate, light.DAY)
+    for _ in range(3):
+        await light.after(DAY)
+    assert [each.state for each in await light.charges()] == [State.SUCCEEDED]
+
+
 @pytest.mark.parametrize(("ends", "charged"), [(True, []), (False, ["day:2026-11-25"])])
 async def test_a_day_within_a_pause_is_passed_over(
     light: World, ends: bool, charged: list[str]

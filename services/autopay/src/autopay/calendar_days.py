@@ -2,20 +2,24 @@
 
 The next day stands in the mandate's row and only moves on, so each day is opened once: a scheduler
 that was dead opens a missed day late, and one that is missed by too much is passed over, aloud.
+A day that was let go for other terms, and is agreed to again in time, is opened again.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from autopay.acts import Acts
 from autopay.autopay import Rules
-from autopay.case import Occasion
+from autopay.case import SPENT, Occasion
 from autopay.mandate import Mandate, Trigger
 from autopay.schedule import day_in, day_of, moment, next_day
 
 _MISSED_MAX: Final = 100
+_LET_GO: Final = ("changed", "revoked")
+"""Why a day is closed that nobody has paid for or wished away."""
 
 
 def first_day(mandate: Mandate, at: datetime) -> date | None:
@@ -65,7 +69,15 @@ def _open_day(acts: Acts, mandate: Mandate, rules: Rules, day: date) -> None:
         acts.alarm("autopay_day_missed", day=day.isoformat(), mandate_id=str(mandate.id))
         return
     key = f"day:{day.isoformat()}"
-    if key not in acts.occasions:
+    known = acts.occasions.get(key)
+    if known is None:
         why = mandate.terms.trigger
         contract = acts.case.contract
         acts.keep(Occasion(contract, key, why, day.toordinal(), acts.at, mandate.id, day=day))
+    elif known.reason in _LET_GO and not _is_spent(acts, key):
+        opened: dict[str, Any] = {"state": "open", "reason": "", "closed_at": None}
+        acts.keep(replace(known, opened_at=acts.at, mandate_id=mandate.id, **opened))
+
+
+def _is_spent(acts: Acts, key: str) -> bool:
+    return any(each.occasion == key and each.state in SPENT for each in acts.charges.values())
