@@ -173,6 +173,23 @@ async def test_an_unknown_outcome_stays_in_flight_and_is_an_alarm_once(
     assert [each.state for each in await world.charges()] == [State.SUCCEEDED]
 
 
+@pytest.mark.parametrize("late", [False, True])
+async def test_money_that_stands_on_the_contract_ends_an_unclear_charge(
+    light: World, said: Said, late: bool
+) -> None:
+    """The gateway stops saying a success once core has booked it: its word may be lost."""
+    charge = await light.requested()
+    if late:
+        await light.after(2 * HOUR)
+        assert (await light.charge()).state is State.UNCLEAR
+    with capture_logs() as heard:
+        await light.hear(said.posted(charge))
+        await light.after(2 * HOUR)
+        assert [each.state for each in await light.charges()] == [State.SUCCEEDED]
+        await light.hear(said.paid(charge))
+    assert _alarms(heard) == []
+
+
 async def test_a_paid_charge_that_nobody_knows_is_kept_aloud(light: World, said: Said) -> None:
     charge = await light.requested()
     with capture_logs() as heard:

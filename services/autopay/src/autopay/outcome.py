@@ -73,6 +73,18 @@ def read(event: Event) -> Outcome | None:
     )
 
 
+def booked(charge: Charge) -> Outcome:
+    """Return what is proved by its money on the contract, where nobody says more of a charge."""
+    return Outcome(
+        charge.id,
+        charge.contract,
+        charge.method.provider,
+        charge.amount_kopecks,
+        succeeded=True,
+        correlation_id=charge.correlation_id,
+    )
+
+
 def conclude(charge: Charge, said: Outcome, at: datetime) -> Concluded:
     """Return a charge after news of it; news that is known already changes nothing."""
     foreign = said.contract not in (None, charge.contract)

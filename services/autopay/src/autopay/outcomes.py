@@ -9,7 +9,7 @@ from datetime import datetime
 from autopay import charges, occasions
 from autopay.case import Charge, State
 from autopay.mandate import Trigger
-from autopay.outcome import Outcome, conclude, unknown
+from autopay.outcome import Outcome, booked, conclude, unknown
 from shared.db import Tx
 from shared.metrics import alarm
 
@@ -27,7 +27,7 @@ async def keep(
     """Conclude charges of locked contracts; return those that have failed now, by contract.
 
     `credited` names the charges whose money has been posted. That proves a success as well, but
-    only marks it: the gateway's own word concludes the charge.
+    only marks it: the gateway's own word concludes the charge, for as long as it can be hoped for.
     """
     ids = {each.charge_id for each in said} | credited.keys()
     before = await charges.named(tx, ids)
@@ -47,6 +47,9 @@ async def keep(
     for charge_id, moment in credited.items():
         if charge_id in after and after[charge_id].credited_at is None:
             after[charge_id] = replace(after[charge_id], credited_at=moment)
+        if charge_id in after and after[charge_id].state is State.UNCLEAR:
+            charge = after[charge_id]
+            after[charge_id] = conclude(charge, booked(charge), at).charge
     await charges.insert(tx, [each for each in after.values() if each.id not in before])
     changed = [each for each in after.values() if each.id in before and each != before[each.id]]
     await charges.write(tx, changed)

@@ -14,9 +14,10 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Select
 
-from autopay import accounts, charges, mandate_table, reviews, telling
+from autopay import accounts, charges, mandate_table, outcomes, reviews, telling
 from autopay.autopay import Autopay
 from autopay.case import Account, State
+from autopay.outcome import booked
 from shared import outbox
 from shared.db import is_outage, transaction
 from shared.metrics import alarm
@@ -72,7 +73,8 @@ async def ask_again(autopay: Autopay) -> bool:
 async def watch_unclear(autopay: Autopay) -> bool:
     """Mark charges that have no outcome long after they were dead; each is an alarm, once.
 
-    They stay in flight: nobody knows whether they were made, so no other is made instead.
+    They stay in flight: nobody knows whether they were made, so no other is made instead. One whose
+    money is on its contract has succeeded, although its gateway's word is lost.
     """
     at = autopay.clock()
     async with transaction(autopay.db) as tx:
@@ -82,14 +84,17 @@ async def watch_unclear(autopay: Autopay) -> bool:
             return False
         known = await charges.of(tx, held, at)
         late = [
-            replace(each, state=State.UNCLEAR)
+            each
             for each in (charge for made in known.values() for charge in made)
             if each.state is State.REQUESTED
             and each.not_after is not None
             and each.not_after < at - autopay.rules.unclear_after
         ]
-        await charges.write(tx, late)
-    for each in late:
+        paid = [booked(each) for each in late if each.credited_at is not None]
+        await outcomes.keep(tx, paid, {}, at)
+        silent = [replace(each, state=State.UNCLEAR) for each in late if each.credited_at is None]
+        await charges.write(tx, silent)
+    for each in silent:
         alarm(
             "autopay_charge_unclear",
             charge_id=each.id,
